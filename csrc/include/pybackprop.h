@@ -1,0 +1,131 @@
+/* pybackprop.h - the public interface of the tape core.
+
+   A tape is a compiled function: a flat array of instructions over one block of memory (the arena).  It is loaded from
+   bytes, validated once, and from then on immutable: any number of threads may run one tape at the same
+   time, each with a workspace of its own.  docs/tape.md describes the layout of the bytes.  The core has no global mutable
+   state, never aborts, and writes nothing to standard output or error.
+
+   Functions that can fail return a pbp_status; where they take a pbp_error * it may be NULL, and is filled in on failure
+   only.  Results go through out-pointers, which are set to NULL on failure. */
+
+#ifndef PYBACKPROP_H
+#define PYBACKPROP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PBP_TAPE_VERSION 1
+#define PBP_NONE UINT32_MAX
+#define PBP_MAX_NDIM 32
+
+typedef enum pbp_status {
+    PBP_OK = 0,
+    PBP_ERROR_MEMORY = 1,     /* an allocation failed */
+    PBP_ERROR_FORMAT = 2,     /* the bytes are not a valid tape */
+    PBP_ERROR_VERSION = 3,    /* a tape of a version, or with an instruction, that this core does not know */
+    PBP_ERROR_ARGUMENT = 4,   /* a call's argument is wrong */
+    PBP_ERROR_INDEX = 5,      /* an index of a gather or scatter is out of range */
+    PBP_ERROR_DOMAIN = 6,     /* an operation with no defined result, such as 2 ** -1 in integers */
+    PBP_ERROR_ALIAS = 7,      /* buffers overlap in a way that the tape does not allow */
+    PBP_INTERRUPTED = 8       /* the poll callback asked to stop */
+} pbp_status;
+
+typedef struct pbp_error {
+    pbp_status status;
+    uint32_t instruction;     /* the instruction concerned, or PBP_NONE */
+    int64_t values[2];        /* PBP_ERROR_INDEX: the index and the bound */
+    char message[232];        /* zero-terminated English text */
+} pbp_error;
+
+typedef enum pbp_dtype {
+    PBP_BOOL = 0, PBP_INT8, PBP_UINT8, PBP_INT16, PBP_UINT16, PBP_INT32, PBP_UINT32, PBP_INT64, PBP_UINT64,
+    PBP_FLOAT32, PBP_FLOAT64, PBP_COMPLEX64, PBP_COMPLEX128
+} pbp_dtype;
+
+/* An input or output: C-contiguous, aligned to its item. */
+typedef struct pbp_array {
+    uint32_t dtype;
+    uint32_t ndim;
+    uint64_t bytes;
+    int64_t shape[PBP_MAX_NDIM];
+} pbp_array;
+
+typedef struct pbp_tape_info {
+    uint32_t n_inputs, n_outputs, n_instructions, n_loops;
+    uint32_t reverse_start;   /* number of the first instruction of the reverse section */
+    uint64_t arena_bytes;     /* what the plan needs */
+    uint64_t workspace_bytes; /* what pbp_workspace_new allocates: arena, tables, scratch of products */
+    uint64_t cost;            /* estimated nanoseconds of one run */
+} pbp_tape_info;
+
+typedef struct pbp_tape pbp_tape;
+typedef struct pbp_workspace pbp_workspace;
+typedef struct pbp_pool pbp_pool;
+
+/* Called between instructions and loop steps at most every 50 ms of work or so, on the thread that
+   called pbp_run.  A result other than 0 stops the run with PBP_INTERRUPTED; the workspace stays usable. */
+typedef int (*pbp_poll)(void *context);
+
+typedef struct pbp_run_options {
+    pbp_poll poll;            /* or NULL */
+    void *poll_context;
+    pbp_pool *pool;           /* or NULL: one thread */
+} pbp_run_options;
+
+/* Copies what it needs; the bytes may be freed afterwards.  Free with pbp_tape_free once no run uses it. */
+pbp_status pbp_tape_load(const void *bytes, size_t size, pbp_tape **out, pbp_error *error);
+void pbp_tape_free(pbp_tape *tape);
+void pbp_tape_info_get(const pbp_tape *tape, pbp_tape_info *out);
+pbp_status pbp_tape_input(const pbp_tape *tape, uint32_t index, pbp_array *out);
+pbp_status pbp_tape_output(const pbp_tape *tape, uint32_t index, pbp_array *out);
+
+/* The disassembly as zero-terminated text; writes at most size bytes and returns the length it needs (without the zero),
+   like snprintf. */
+size_t pbp_tape_print(const pbp_tape *tape, char *text, size_t size);
+
+/* A workspace belongs to one tape and to one thread at a time. */
+pbp_status pbp_workspace_new(const pbp_tape *tape, pbp_workspace **out, pbp_error *error);
+void pbp_workspace_free(pbp_workspace *workspace);
+
+/* Runs the tape.  inputs and outputs are arrays of pointers in the tape's order; buffers have the sizes that
+   pbp_tape_input and pbp_tape_output give.  Buffers must not overlap but as pbp_check_aliases allows (it is not called
+   here).  Nothing is allocated.  On failure the outputs hold anything. */
+pbp_status pbp_run(const pbp_tape *tape, pbp_workspace *workspace, const void *const *inputs, void *const *outputs,
+                   const pbp_run_options *options, pbp_error *error);
+
+/* PBP_ERROR_ALIAS if an output overlaps another output, or an input in a way that the tape does not list as allowed. */
+pbp_status pbp_check_aliases(const pbp_tape *tape, const void *const *inputs, void *const *outputs, pbp_error *error);
+
+/* A pool of threads for tiles.  It remembers the process that made it: in a forked child it runs on
+   the calling thread alone until it is made anew. */
+pbp_status pbp_pool_new(uint32_t threads, pbp_pool **out, pbp_error *error);
+void pbp_pool_free(pbp_pool *pool);
+uint32_t pbp_pool_threads(const pbp_pool *pool);
+
+/* The instruction table, for front ends: rows 0 .. count-1. */
+typedef struct pbp_instruction_row {
+    const char *name;
+    const char *group;        /* "map", "compare", "select", "cast", "reduce", "matmul", "copy", ... as in docs/tape.md */
+    uint32_t arity;           /* number of operands besides d */
+    uint32_t dtypes;          /* bit mask of 1 << pbp_dtype, of operand a (of b for select) */
+    uint32_t scalar;          /* 1 if there is a scalar-class form */
+    const char *text;         /* the effect, in register notation */
+    const char *expression;   /* C expression for emitted code, or NULL */
+} pbp_instruction_row;
+
+uint32_t pbp_instruction_count(void);
+pbp_status pbp_instruction_get(uint32_t number, pbp_instruction_row *out);
+
+const char *pbp_version(void);
+const char *pbp_instruction_set(void);  /* "x86-64", "x86-64-v3", "x86-64-v4" or "generic": the kernels in use */
+const char *pbp_status_name(pbp_status status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,973 @@
+"""Elementwise primitives: arithmetic, elementary functions, comparisons, selections.
+
+An elementwise primitive broadcasts its operands as NumPy does. It names its instruction and gives its
+partials, from which both derivative rules follow. A partial may be a value, the numbers 1 and -1 (nothing is
+multiplied), or None (zero).
+
+Convention at kinks: where the two sides differ, the value that treats them alike is taken: ties of ``maximum`` and
+``minimum`` share equally, |x|' = 0 and sign' = 0 at 0; see ``docs/conventions.md``.
+"""
+
+import math
+
+import numpy as np
+
+from .base import (
+    FLOATS,
+    NotDifferentiable,
+    Primitive,
+    add_tangents,
+    align,
+    broadcast,
+    broadcast_shapes,
+    constant,
+    is_selective,
+    mark_selective,
+    product,
+    require_float,
+    same_dtype,
+    unbroadcast,
+)
+
+
+class Elementwise(Primitive):
+    """A primitive applied to each element.
+
+    Attributes
+    ----------
+    instruction : str
+        The MAP row that runs it.
+    arity : int
+    function : callable or None
+        NumPy's counterpart.
+    floats_only : bool
+        Whether integers are refused (the surface promotes them first).
+    """
+
+    instruction = ""
+    arity = 1
+    function = None
+    floats_only = True
+
+    def infer(self, *operands):
+        if self.floats_only:
+            require_float(self.name, *operands)
+        dtype = same_dtype(self.name, *operands)
+        return joint_shape(operands), dtype
+
+    def evaluate(self, *arrays):
+        if self.function is None:
+            return None
+        with np.errstate(all="ignore"):
+            return np.asarray(type(self).function(*arrays), dtype=arrays[0].dtype)
+
+    def partials(self, *operands, y):
+        """Local derivatives by operand, given the output ``y``."""
+        raise NotImplementedError(self.name)
+
+    def jvp(self, tangents, operands, outputs):
+        (y,) = outputs
+        terms = []
+        for partial, tangent in zip(self.partials(*operands, y=y), tangents, strict=True):
+            if partial is None or tangent is None:
+                continue
+            if isinstance(partial, int):
+                term = tangent if partial == 1 else negative(tangent)
+            else:
+                term = multiply(tangent, partial)
+            terms.append(broadcast(term, y.shape))
+        return [add_tangents(*terms)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (ct,) = cotangents
+        result = []
+        for partial, operand, want in zip(
+            self.partials(*operands, y=outputs[0]), operands, wanted, strict=True
+        ):
+            if not want or partial is None:
+                result.append(None)
+                continue
+            if isinstance(partial, int):
+                term = ct if partial == 1 else _negate_cotangent(ct)
+            else:
+                term = product(ct, partial)
+            result.append(unbroadcast(term, operand.shape))
+        return result
+
+    def batch(self, operands, batched, size, **attributes):
+        ndim = max(o.ndim - b for o, b in zip(operands, batched, strict=True))
+        return [self(*align(operands, batched, ndim), **attributes)]
+
+    def lower(self, lowering, node):
+        lowering.map(self.instruction, node)
+
+
+def joint_shape(operands):
+    """The shape that operands broadcast to; quick where all but scalars have one shape."""
+    result = ()
+    for operand in operands:
+        shape = operand.shape
+        if shape and shape != result:
+            if result:
+                return broadcast_shapes(*[o.shape for o in operands])
+            result = shape
+    return result
+
+
+def _negate_cotangent(ct):
+    result = negative(ct)
+    return mark_selective(result) if is_selective(ct) else result
+
+
+class Numeric(Elementwise):
+    """Elementwise on integers and floats alike."""
+
+    floats_only = False
+
+    def infer(self, *operands):
+        dtype = same_dtype(self.name, *operands)
+        if dtype.kind not in "iuf":
+            raise TypeError(f"{self.name} is not defined for dtype {dtype}")
+        return joint_shape(operands), dtype
+
+
+# ---- arithmetic ---------------------------------------------------------------------------------
+
+
+class Add(Numeric):
+    """y = a + b."""
+
+    name, instruction, arity, function = "add", "ADD", 2, np.add
+
+    def partials(self, a, b, *, y):
+        return (1, 1)
+
+
+class Subtract(Numeric):
+    """y = a - b."""
+
+    name, instruction, arity, function = "subtract", "SUB", 2, np.subtract
+
+    def partials(self, a, b, *, y):
+        return (1, -1)
+
+
+class Multiply(Numeric):
+    """y = a b."""
+
+    name, instruction, arity, function = "multiply", "MUL", 2, np.multiply
+
+    def partials(self, a, b, *, y):
+        return (b, a)
+
+
+class Mulz(Elementwise):
+    """y = a b, but 0 wherever a is 0, even if b is infinite or NaN.
+
+    A selection's zero cotangent a times the partial b of the branch that was not taken. The tangent
+    is mulz(a', b) + mulz(a, b'), so the primitive is closed under differentiation.
+    """
+
+    name, instruction, arity = "mulz", "MULZ", 2
+
+    def evaluate(self, a, b):
+        with np.errstate(all="ignore"):
+            return np.where(a == 0, np.zeros((), a.dtype), a * b)
+
+    def jvp(self, tangents, operands, outputs):
+        (a, b), (da, db) = operands, tangents
+        shape = outputs[0].shape
+        terms = [
+            broadcast(mulz(x, w), shape) for x, w in ((da, b), (a, db)) if x is not None and w is not None
+        ]
+        return [add_tangents(*terms)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (a, b), (ct,) = operands, cotangents
+        toward_a = unbroadcast(product(ct, b), a.shape) if wanted[0] else None
+        toward_b = None
+        if wanted[1]:
+            # a is a zero by selection: so is the cotangent of b.
+            toward_b = unbroadcast(mark_selective(mulz(a, ct)), b.shape)
+        return [toward_a, toward_b]
+
+
+class Divide(Elementwise):
+    """y = a / b. Partials: 1 / b and -y / b."""
+
+    name, instruction, arity, function = "divide", "DIV", 2, np.divide
+
+    def partials(self, a, b, *, y):
+        r = reciprocal(b)
+        return (r, negative(multiply(y, r)))
+
+
+class Reciprocal(Elementwise):
+    """y = 1 / x. Partial: -y**2."""
+
+    name, instruction = "reciprocal", "RECIPROCAL"
+    function = np.reciprocal
+
+    def partials(self, x, *, y):
+        return (negative(square(y)),)
+
+
+class Negative(Numeric):
+    """y = -x."""
+
+    name, instruction, function = "negative", "NEG", np.negative
+
+    def partials(self, x, *, y):
+        return (-1,)
+
+
+class Absolute(Numeric):
+    """y = |x|. Partial: sign(x), 0 at 0."""
+
+    name, instruction, function = "abs", "ABS", np.abs
+
+    def partials(self, x, *, y):
+        return (sign(x),)
+
+
+class Sign(Numeric):
+    """y = -1, 0 or 1 by the sign of x. Partial: 0."""
+
+    name, instruction, function = "sign", "SIGN", np.sign
+
+    def partials(self, x, *, y):
+        return (None,)
+
+
+class Square(Numeric):
+    """y = x**2. Partial: 2 x."""
+
+    name, instruction, function = "square", "SQUARE", np.square
+
+    def partials(self, x, *, y):
+        return (multiply(x, constant(2, x.dtype)),)
+
+
+class Power(Numeric):
+    """y = a**b. Partials: b a**(b-1) and y log a.
+
+    Toward a the partial is 0 where b is 0; toward b it is 0 where a is 0 and b >= 0, the limit from the right. For a < 0
+    the partial toward b is NaN, as no real derivative exists.
+    """
+
+    name, instruction, arity, function = "power", "POW", 2, np.power
+
+    def partials(self, a, b, *, y):
+        return (self._toward_a, self._toward_b)
+
+    def _slope(self, a, b):
+        zero = constant(0, a.dtype)
+        one = constant(1, a.dtype)
+        # b - 1 is replaced where b is 0, so that 0 ** -1 does not appear.
+        exponent = select(equal(b, zero), one, subtract(b, one))
+        return multiply(b, power(a, exponent))
+
+    def _logarithm(self, a, b, y):
+        zero = constant(0, a.dtype)
+        flat = logical_and(equal(a, zero), less_equal(zero, b))
+        return multiply(y, log(select(flat, constant(1, a.dtype), a)))
+
+    def jvp(self, tangents, operands, outputs):
+        (a, b), (y,) = operands, outputs
+        terms = []
+        if tangents[0] is not None:
+            terms.append(broadcast(multiply(tangents[0], self._slope(a, b)), y.shape))
+        if tangents[1] is not None:
+            terms.append(broadcast(multiply(tangents[1], self._logarithm(a, b, y)), y.shape))
+        return [add_tangents(*terms)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (a, b), (y,), (ct,) = operands, outputs, cotangents
+        toward_a = unbroadcast(product(ct, self._slope(a, b)), a.shape) if wanted[0] else None
+        toward_b = unbroadcast(product(ct, self._logarithm(a, b, y)), b.shape) if wanted[1] else None
+        return [toward_a, toward_b]
+
+
+class FloorDivide(NotDifferentiable, Numeric):
+    """y = floor(a / b). Partials: 0."""
+
+    name, instruction, arity, function = "floor_divide", "FLOOR_DIV", 2, np.floor_divide
+
+
+class Remainder(Numeric):
+    """y = a - b floor(a / b). Partials: 1 and -floor(a / b)."""
+
+    name, instruction, arity, function = "remainder", "MOD", 2, np.remainder
+
+    def partials(self, a, b, *, y):
+        return (1, negative(floor_divide(a, b)))
+
+
+class Fmod(Elementwise):
+    """y = a - b trunc(a / b). Partials: 1 and -trunc(a / b)."""
+
+    name, instruction, arity, function = "fmod", "FMOD", 2, np.fmod
+
+    def partials(self, a, b, *, y):
+        return (1, negative(trunc(divide(a, b))))
+
+
+# ---- exponentials and logarithms ----------------------------------------------------------------
+
+
+class Exp(Elementwise):
+    """y = exp(x). Partial: y."""
+
+    name, instruction, function = "exp", "EXP", np.exp
+
+    def partials(self, x, *, y):
+        return (y,)
+
+
+class Exp2(Elementwise):
+    """y = 2**x. Partial: y log 2."""
+
+    name, instruction, function = "exp2", "EXP2", np.exp2
+
+    def partials(self, x, *, y):
+        return (multiply(y, constant(math.log(2), y.dtype)),)
+
+
+class Expm1(Elementwise):
+    """y = exp(x) - 1. Partial: y + 1."""
+
+    name, instruction, function = "expm1", "EXPM1", np.expm1
+
+    def partials(self, x, *, y):
+        return (exp(x),)
+
+
+class Log(Elementwise):
+    """y = log(x). Partial: 1 / x. Domain: x >= 0; -inf at 0, NaN below."""
+
+    name, instruction, function = "log", "LOG", np.log
+
+    def partials(self, x, *, y):
+        return (reciprocal(x),)
+
+
+class Log2(Elementwise):
+    """y = log2(x). Partial: 1 / (x log 2)."""
+
+    name, instruction, function = "log2", "LOG2", np.log2
+
+    def partials(self, x, *, y):
+        return (divide(constant(1 / math.log(2), x.dtype), x),)
+
+
+class Log10(Elementwise):
+    """y = log10(x). Partial: 1 / (x log 10)."""
+
+    name, instruction, function = "log10", "LOG10", np.log10
+
+    def partials(self, x, *, y):
+        return (divide(constant(1 / math.log(10), x.dtype), x),)
+
+
+class Log1p(Elementwise):
+    """y = log(1 + x), accurate for small |x|.
+
+    Partial: 1 / (1 + x). Domain: x > -1; -inf at -1, NaN below.
+    """
+
+    name, instruction, function = "log1p", "LOG1P", np.log1p
+
+    def partials(self, x, *, y):
+        return (reciprocal(add(x, constant(1, x.dtype))),)
+
+
+class Sqrt(Elementwise):
+    """y = sqrt(x). Partial: 1 / (2 y); infinite at 0. NaN below 0."""
+
+    name, instruction, function = "sqrt", "SQRT", np.sqrt
+
+    def partials(self, x, *, y):
+        return (divide(constant(0.5, x.dtype), y),)
+
+
+class Cbrt(Elementwise):
+    """y = x**(1/3), real. Partial: 1 / (3 y**2)."""
+
+    name, instruction, function = "cbrt", "CBRT", np.cbrt
+
+    def partials(self, x, *, y):
+        return (divide(constant(1 / 3, x.dtype), square(y)),)
+
+
+# ---- trigonometry -------------------------------------------------------------------------------
+
+
+class Sin(Elementwise):
+    """y = sin(x). Partial: cos(x)."""
+
+    name, instruction, function = "sin", "SIN", np.sin
+
+    def partials(self, x, *, y):
+        return (cos(x),)
+
+
+class Cos(Elementwise):
+    """y = cos(x). Partial: -sin(x)."""
+
+    name, instruction, function = "cos", "COS", np.cos
+
+    def partials(self, x, *, y):
+        return (negative(sin(x)),)
+
+
+class Tan(Elementwise):
+    """y = tan(x). Partial: 1 + y**2."""
+
+    name, instruction, function = "tan", "TAN", np.tan
+
+    def partials(self, x, *, y):
+        return (add(square(y), constant(1, x.dtype)),)
+
+
+def _one_minus_square(x):
+    # (1 - x)(1 + x) keeps its accuracy near |x| = 1, where 1 - x**2 loses it.
+    one = constant(1, x.dtype)
+    return multiply(subtract(one, x), add(one, x))
+
+
+class Arcsin(Elementwise):
+    """y = arcsin(x). Partial: 1 / sqrt(1 - x**2). Domain: |x| <= 1."""
+
+    name, instruction, function = "arcsin", "ASIN", np.arcsin
+
+    def partials(self, x, *, y):
+        return (reciprocal(sqrt(_one_minus_square(x))),)
+
+
+class Arccos(Elementwise):
+    """y = arccos(x). Partial: -1 / sqrt(1 - x**2). Domain: |x| <= 1."""
+
+    name, instruction, function = "arccos", "ACOS", np.arccos
+
+    def partials(self, x, *, y):
+        return (negative(reciprocal(sqrt(_one_minus_square(x)))),)
+
+
+class Arctan(Elementwise):
+    """y = arctan(x). Partial: 1 / (1 + x**2)."""
+
+    name, instruction, function = "arctan", "ATAN", np.arctan
+
+    def partials(self, x, *, y):
+        return (reciprocal(add(square(x), constant(1, x.dtype))),)
+
+
+class Arctan2(Elementwise):
+    """y = angle of (b, a) in (-pi, pi]. Partials: b / (a**2 + b**2) and -a / (a**2 + b**2)."""
+
+    name, instruction, arity, function = "arctan2", "ATAN2", 2, np.arctan2
+
+    def partials(self, a, b, *, y):
+        r = reciprocal(add(square(a), square(b)))
+        return (multiply(b, r), negative(multiply(a, r)))
+
+
+class Hypot(Elementwise):
+    """y = sqrt(a**2 + b**2) without overflow. Partials: a / y and b / y."""
+
+    name, instruction, arity, function = "hypot", "HYPOT", 2, np.hypot
+
+    def partials(self, a, b, *, y):
+        return (divide(a, y), divide(b, y))
+
+
+class Sinh(Elementwise):
+    """y = sinh(x). Partial: cosh(x)."""
+
+    name, instruction, function = "sinh", "SINH", np.sinh
+
+    def partials(self, x, *, y):
+        return (cosh(x),)
+
+
+class Cosh(Elementwise):
+    """y = cosh(x). Partial: sinh(x)."""
+
+    name, instruction, function = "cosh", "COSH", np.cosh
+
+    def partials(self, x, *, y):
+        return (sinh(x),)
+
+
+class Tanh(Elementwise):
+    """y = tanh(x). Partial: (1 - y)(1 + y)."""
+
+    name, instruction, function = "tanh", "TANH", np.tanh
+
+    def partials(self, x, *, y):
+        return (subtract(constant(1, x.dtype), square(y)),)
+
+
+class Arcsinh(Elementwise):
+    """y = arcsinh(x). Partial: 1 / sqrt(x**2 + 1)."""
+
+    name, instruction, function = "arcsinh", "ASINH", np.arcsinh
+
+    def partials(self, x, *, y):
+        return (reciprocal(hypot(x, constant(1, x.dtype))),)
+
+
+class Arccosh(Elementwise):
+    """y = arccosh(x). Partial: 1 / sqrt((x - 1)(x + 1)). Domain: x >= 1."""
+
+    name, instruction, function = "arccosh", "ACOSH", np.arccosh
+
+    def partials(self, x, *, y):
+        one = constant(1, x.dtype)
+        return (reciprocal(sqrt(multiply(subtract(x, one), add(x, one)))),)
+
+
+class Arctanh(Elementwise):
+    """y = arctanh(x). Partial: 1 / (1 - x**2). Domain: |x| <= 1."""
+
+    name, instruction, function = "arctanh", "ATANH", np.arctanh
+
+    def partials(self, x, *, y):
+        return (reciprocal(_one_minus_square(x)),)
+
+
+# ---- functions of machine learning and statistics -----------------------------------------------
+
+
+class Erf(Elementwise):
+    """y = 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x. Partial: 2/sqrt(pi) exp(-x**2)."""
+
+    name, instruction = "erf", "ERF"
+
+    def partials(self, x, *, y):
+        return (multiply(exp(negative(square(x))), constant(2 / math.sqrt(math.pi), x.dtype)),)
+
+
+class Erfc(Elementwise):
+    """y = 1 - erf(x), accurate for large x. Partial: -2/sqrt(pi) exp(-x**2)."""
+
+    name, instruction = "erfc", "ERFC"
+
+    def partials(self, x, *, y):
+        return (multiply(exp(negative(square(x))), constant(-2 / math.sqrt(math.pi), x.dtype)),)
+
+
+class Sigmoid(Elementwise):
+    """y = 1 / (1 + exp(-x)). Partial: y (1 - y), with 1 - y computed as the sigmoid of -x."""
+
+    name, instruction = "sigmoid", "SIGMOID"
+
+    def partials(self, x, *, y):
+        return (multiply(y, subtract(constant(1, x.dtype), y)),)
+
+
+class Softplus(Elementwise):
+    """y = log(1 + exp(x)) without overflow. Partial: sigmoid(x)."""
+
+    name, instruction = "softplus", "SOFTPLUS"
+
+    def partials(self, x, *, y):
+        return (sigmoid(x),)
+
+
+# ---- rounding -----------------------------------------------------------------------------------
+
+
+class Stepwise(NotDifferentiable, Elementwise):
+    """Constant between its jumps: the partial is 0."""
+
+
+class Floor(Stepwise):
+    """y = the largest integer <= x."""
+
+    name, instruction, function = "floor", "FLOOR", np.floor
+
+
+class Ceil(Stepwise):
+    """y = the smallest integer >= x."""
+
+    name, instruction, function = "ceil", "CEIL", np.ceil
+
+
+class Rint(Stepwise):
+    """y = the nearest integer, ties to even."""
+
+    name, instruction, function = "rint", "RINT", np.rint
+
+
+class Trunc(Stepwise):
+    """y = x without its fraction."""
+
+    name, instruction, function = "trunc", "TRUNC", np.trunc
+
+
+class Copysign(Elementwise):
+    """y = |a| with the sign of b. Partials: sign(a) copysign(1, b) and 0."""
+
+    name, instruction, arity, function = "copysign", "COPYSIGN", 2, np.copysign
+
+    def partials(self, a, b, *, y):
+        return (multiply(sign(a), copysign(constant(1, a.dtype), b)), None)
+
+
+class Nextafter(Elementwise):
+    """y = the float next to a toward b. Partials: 1 and 0."""
+
+    name, instruction, arity, function = "nextafter", "NEXTAFTER", 2, np.nextafter
+
+    def partials(self, a, b, *, y):
+        return (1, None)
+
+
+# ---- selections ---------------------------------------------------------------------------------
+
+
+class Extremum(Numeric):
+    """The larger or smaller of two; NaN if either is. At a tie both operands get half."""
+
+    arity = 2
+
+    def wins(self, x, other):
+        """Where x is strictly the result."""
+        raise NotImplementedError
+
+    def _share(self, flow, x, other):
+        # A select and not a product: what does not flow is exactly 0, even if the flow is infinite.
+        zero = constant(0, flow.dtype)
+        half = select(equal(x, other), multiply(flow, constant(0.5, flow.dtype)), zero)
+        # NaN operands are the result, so a flow through them is kept.
+        return select(logical_or(self.wins(x, other), not_equal(x, x)), flow, half)
+
+    def jvp(self, tangents, operands, outputs):
+        shape = outputs[0].shape
+        terms = [
+            broadcast(self._share(tangents[i], operands[i], operands[1 - i]), shape)
+            for i in (0, 1)
+            if tangents[i] is not None
+        ]
+        return [add_tangents(*terms)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (ct,) = cotangents
+        return [
+            unbroadcast(
+                mark_selective(self._share(ct, operands[i], operands[1 - i])), operands[i].shape
+            )
+            if wanted[i]
+            else None
+            for i in (0, 1)
+        ]
+
+
+class Maximum(Extremum):
+    """y = max(a, b)."""
+
+    name, instruction, function = "maximum", "MAX", np.maximum
+
+    def wins(self, x, other):
+        return less(other, x)
+
+
+class Minimum(Extremum):
+    """y = min(a, b)."""
+
+    name, instruction, function = "minimum", "MIN", np.minimum
+
+    def wins(self, x, other):
+        return less(x, other)
+
+
+class Select(Primitive):
+    """y = a where the condition holds, else b.
+
+    The derivative flows to the branch taken only; the zero that the other gets is a zero by selection, see
+    :func:`pybackprop.primitives.base.product`.
+    """
+
+    name = "select"
+    instruction = "SELECT"
+
+    def infer(self, condition, a, b):
+        if condition.dtype != np.bool_:
+            raise TypeError(f"select needs a bool condition, not {condition.dtype}")
+        dtype = same_dtype("select", a, b)
+        return broadcast_shapes(condition.shape, a.shape, b.shape), dtype
+
+    def evaluate(self, condition, a, b):
+        return np.where(condition, a, b)
+
+    def jvp(self, tangents, operands, outputs):
+        (condition, _, _), (_, da, db), (y,) = operands, tangents, outputs
+        if da is None and db is None:
+            return [None]
+        zero = constant(0, y.dtype)
+        chosen = select(condition, zero if da is None else da, zero if db is None else db)
+        return [broadcast(chosen, y.shape)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (ct,), (condition, a, b) = cotangents, operands
+        zero = constant(0, ct.dtype)
+        result = [None, None, None]
+        if wanted[1]:
+            result[1] = unbroadcast(mark_selective(select(condition, ct, zero)), a.shape)
+        if wanted[2]:
+            result[2] = unbroadcast(mark_selective(select(condition, zero, ct)), b.shape)
+        return result
+
+    batch = Elementwise.batch
+
+    def lower(self, lowering, node):
+        lowering.map("SELECT", node)
+
+
+# ---- comparisons and truth values ---------------------------------------------------------------
+
+
+class Comparison(NotDifferentiable):
+    """A truth value per element."""
+
+    instruction = ""
+    function = None
+
+    def infer(self, *operands):
+        same_dtype(self.name, *operands)
+        return joint_shape(operands), np.dtype(np.bool_)
+
+    def evaluate(self, *arrays):
+        with np.errstate(all="ignore"):
+            return np.asarray(type(self).function(*arrays))
+
+    batch = Elementwise.batch
+    lower = Elementwise.lower
+
+
+class FloatTest(Comparison):
+    """A question to one float."""
+
+    def infer(self, x):
+        require_float(self.name, x)
+        return x.shape, np.dtype(np.bool_)
+
+
+class Equal(Comparison):
+    """a == b."""
+
+    name, instruction, function = "equal", "EQ", np.equal
+
+
+class NotEqual(Comparison):
+    """a != b."""
+
+    name, instruction, function = "not_equal", "NE", np.not_equal
+
+
+class Less(Comparison):
+    """a < b."""
+
+    name, instruction, function = "less", "LT", np.less
+
+
+class LessEqual(Comparison):
+    """a <= b."""
+
+    name, instruction, function = "less_equal", "LE", np.less_equal
+
+
+class IsNan(FloatTest):
+    """Whether x is NaN."""
+
+    name, instruction, function = "isnan", "ISNAN", np.isnan
+
+
+class IsInf(FloatTest):
+    """Whether x is infinite."""
+
+    name, instruction, function = "isinf", "ISINF", np.isinf
+
+
+class IsFinite(FloatTest):
+    """Whether x is neither infinite nor NaN."""
+
+    name, instruction, function = "isfinite", "ISFINITE", np.isfinite
+
+
+class Signbit(FloatTest):
+    """Whether the sign bit is set."""
+
+    name, instruction, function = "signbit", "SIGNBIT", np.signbit
+
+
+class Bits(NotDifferentiable):
+    """Logical on bool, bitwise on integers."""
+
+    instruction = ""
+    function = None
+
+    def infer(self, *operands):
+        dtype = same_dtype(self.name, *operands)
+        if dtype.kind not in "biu":
+            raise TypeError(f"{self.name} is not defined for dtype {dtype}")
+        return broadcast_shapes(*[o.shape for o in operands]), dtype
+
+    def evaluate(self, *arrays):
+        return np.asarray(type(self).function(*arrays))
+
+    batch = Elementwise.batch
+    lower = Elementwise.lower
+
+
+class And(Bits):
+    """a & b."""
+
+    name, instruction, function = "and", "AND", np.bitwise_and
+
+
+class Or(Bits):
+    """a | b."""
+
+    name, instruction, function = "or", "OR", np.bitwise_or
+
+
+class Xor(Bits):
+    """a ^ b."""
+
+    name, instruction, function = "xor", "XOR", np.bitwise_xor
+
+
+class Not(Bits):
+    """~a."""
+
+    name, instruction, function = "not", "NOT", np.invert
+
+
+class Shift(Bits):
+    """Bits moved within an integer."""
+
+    def infer(self, *operands):
+        shape, dtype = super().infer(*operands)
+        if dtype.kind == "b":
+            raise TypeError(f"{self.name} is not defined for bool")
+        return shape, dtype
+
+
+class LeftShift(Shift):
+    """a << b."""
+
+    name, instruction, function = "left_shift", "SHL", np.left_shift
+
+
+class RightShift(Shift):
+    """a >> b."""
+
+    name, instruction, function = "right_shift", "SHR", np.right_shift
+
+
+# ---- dtypes and structure -----------------------------------------------------------------------
+
+
+class Convert(Primitive):
+    """y = x in another dtype. Linear between floating dtypes; no derivative from or to integers."""
+
+    name = "convert"
+
+    def infer(self, x, *, dtype):
+        return x.shape, np.dtype(dtype)
+
+    def evaluate(self, x, *, dtype):
+        with np.errstate(all="ignore"):
+            return x.astype(dtype)
+
+    def jvp(self, tangents, operands, outputs, *, dtype):
+        if tangents[0] is None or dtype not in FLOATS:
+            return [None]
+        return [convert(tangents[0], dtype=dtype)]
+
+    def vjp(self, cotangents, operands, outputs, wanted, *, dtype):
+        return [convert(cotangents[0], dtype=operands[0].dtype) if wanted[0] else None]
+
+    def batch(self, operands, batched, size, *, dtype):
+        return [convert(operands[0], dtype=dtype)]
+
+    def lower(self, lowering, node):
+        lowering.map("CAST", node)
+
+
+class Accumulate(Primitive):
+    """y = c1 + c2 + ..., in this order: all contributions to one adjoint.
+
+    Kept as one node so that lowering can add each contribution into the adjoint in place.
+    """
+
+    name = "accumulate"
+
+    def infer(self, *operands):
+        dtype = same_dtype(self.name, *operands)
+        for operand in operands:
+            if operand.shape != operands[0].shape:
+                raise TypeError("accumulate needs operands of one shape")
+        return operands[0].shape, dtype
+
+    def evaluate(self, *arrays):
+        total = arrays[0]
+        for array in arrays[1:]:
+            total = total + array
+        return np.asarray(total)
+
+    def jvp(self, tangents, operands, outputs):
+        present = [t for t in tangents if t is not None]
+        if len(present) < 2:
+            return [present[0] if present else None]
+        return [accumulate(*present)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        return [cotangents[0] if want else None for want in wanted]
+
+    def batch(self, operands, batched, size):
+        shape = next(o.shape for o, b in zip(operands, batched, strict=True) if b)
+        return [accumulate(*[broadcast(o, shape) for o in operands])]
+
+    def lower(self, lowering, node):
+        lowering.accumulate(node)
+
+
+class StopGradient(NotDifferentiable, Primitive):
+    """y = x, with derivative zero."""
+
+    name = "stop_gradient"
+
+    def infer(self, x):
+        return x.shape, x.dtype
+
+    def evaluate(self, x):
+        return x
+
+    def batch(self, operands, batched, size):
+        return [stop_gradient(operands[0])]
+
+    def lower(self, lowering, node):
+        lowering.alias(node)
+
+
+add, subtract, multiply, mulz, divide = Add(), Subtract(), Multiply(), Mulz(), Divide()
+reciprocal, negative, abs_, sign, square = Reciprocal(), Negative(), Absolute(), Sign(), Square()
+power, floor_divide, remainder, fmod = Power(), FloorDivide(), Remainder(), Fmod()
+exp, exp2, expm1, log, log2, log10, log1p = Exp(), Exp2(), Expm1(), Log(), Log2(), Log10(), Log1p()
+sqrt, cbrt, sin, cos, tan = Sqrt(), Cbrt(), Sin(), Cos(), Tan()
+arcsin, arccos, arctan, arctan2, hypot = Arcsin(), Arccos(), Arctan(), Arctan2(), Hypot()
+sinh, cosh, tanh, arcsinh, arccosh, arctanh = (
+    Sinh(), Cosh(), Tanh(), Arcsinh(), Arccosh(), Arctanh(),
+)  # fmt: skip
+erf, erfc, sigmoid, softplus = Erf(), Erfc(), Sigmoid(), Softplus()
+floor, ceil, rint, trunc = Floor(), Ceil(), Rint(), Trunc()
+copysign, nextafter = Copysign(), Nextafter()
+maximum, minimum, select = Maximum(), Minimum(), Select()
+equal, not_equal, less, less_equal = Equal(), NotEqual(), Less(), LessEqual()
+isnan, isinf, isfinite, signbit = IsNan(), IsInf(), IsFinite(), Signbit()
+logical_and, logical_or, logical_xor, logical_not = And(), Or(), Xor(), Not()
+left_shift, right_shift = LeftShift(), RightShift()
+convert, accumulate, stop_gradient = Convert(), Accumulate(), StopGradient()

@@ -1,0 +1,95 @@
+"""Loops: what does not change from step to step leaves the body.
+
+Constants move into a body, so that they can fold there; nodes that depend only on values shared by all steps are
+hoisted out and computed once; bodies are simplified like any other graph.
+"""
+
+from ..differentiate import _copy, graph_has_loops
+from ..graph import CONSTANT, INPUT, apply, current_graph, open_graph
+from ..primitives.base import constant_value, filled
+from ..primitives.control import move_captured_first, scan
+
+
+def simplify(graph):
+    """The graph with every loop's body cleaned."""
+    if not graph_has_loops(graph):
+        return graph
+    from . import LOCAL
+
+    env = {}
+    boundary = graph.reverse_start
+    with open_graph(graph.name, LOCAL) as target:
+        for number, node in enumerate(graph.nodes):
+            if number == boundary:
+                target.reverse_start = len(target.nodes)
+            if node.primitive is INPUT:
+                value = node.outputs[0]
+                env[value] = target.add_input(
+                    value.shape, value.dtype, value.weak, node.attributes["name"]
+                )
+            elif node.primitive is scan:
+                target.location = node.location
+                operands = [env[o] for o in node.operands]
+                outputs = apply_clean(operands, **node.attributes)
+                env.update(zip(node.outputs, outputs, strict=True))
+            else:
+                _copy(node, env, target)
+        target.close([env[v] for v in graph.outputs])
+    return target
+
+
+def apply_clean(operands, *, body, n_consts, n_carry, length, reverse):
+    """Apply a scan in the open graph with constants inside and invariants outside of its body."""
+    from . import LOCAL
+
+    env = {}
+    outer = {}
+    for inner, operand in zip(body.inputs[:n_consts], operands, strict=False):
+        outer[inner] = operand
+    for inner, operand in zip(body.inputs[n_consts + n_carry :], operands[n_consts + n_carry :], strict=True):
+        number = constant_value(operand)
+        if number is not None:
+            outer[inner] = filled(inner.shape, number, inner.dtype)
+    varying = [v for v in body.inputs[n_consts:] if v not in outer]
+    kept = [o for v, o in zip(body.inputs[n_consts:], operands[n_consts:], strict=True) if v not in outer]
+    # Invariant nodes are applied in the enclosing graph, so the body captures their results.
+    for node in body.nodes:
+        if node.primitive in (INPUT, CONSTANT):
+            continue
+        if node.operands and all(
+            o in outer or o.node.primitive is CONSTANT for o in node.operands
+        ):
+            if all(o.node.primitive is CONSTANT for o in node.operands):
+                continue
+            scope = dict(outer)
+            for o in node.operands:
+                if o.node.primitive is CONSTANT:
+                    scope[o] = o.node.attributes["value"]
+            result = node.primitive(
+                *[current_graph().adopt(scope[o]) for o in node.operands], **node.attributes
+            )
+            results = result if node.primitive.multiple else (result,)
+            outer.update(zip(node.outputs, results, strict=True))
+    with open_graph(body.name, LOCAL) as inner_graph:
+        for value in varying:
+            env[value] = inner_graph.add_input(value.shape, value.dtype, value.weak)
+        for value, operand in outer.items():
+            env[value] = operand
+        for node in body.nodes:
+            if node.primitive is INPUT or node.outputs[0] in outer:
+                continue
+            if node.primitive is scan:
+                nested = apply_clean(
+                    [inner_graph.adopt(env[o]) for o in node.operands], **node.attributes
+                )
+                env.update(zip(node.outputs, nested, strict=True))
+            else:
+                _copy(node, env, inner_graph)
+        inner_graph.close([env[v] for v in body.outputs])
+    captured = list(inner_graph.captured)
+    inner_graph = move_captured_first(inner_graph, len(varying))
+    return apply(
+        scan, *captured, *kept, body=inner_graph, n_consts=len(captured), n_carry=n_carry,
+        length=length, reverse=reverse,
+    )  # fmt: skip
+

@@ -1,0 +1,29 @@
+"""Graph to tape: instructions over an arena.
+
+``plan`` decides which values are computed straight into their place (an adjoint, a part of a concatenation, an output) and which
+nodes melt into their consumer; ``emit`` walks the graph and emits symbolic instructions; ``loop`` does the same for
+scans and their frames; ``arena`` gives every slot an address by liveness; ``tape`` writes the bytes that docs/tape.md
+describes.
+"""
+
+from .emit import Lowering
+from .tape import assemble
+
+__all__ = ["Lowering", "assemble", "lower"]
+
+
+def lower(graph):
+    """The bytes of the tape of a closed, optimized graph.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    dict of str to bytes
+        The sections of the container, see docs/tape.md.
+    """
+    lowering = Lowering(graph)
+    lowering.run()
+    return assemble(lowering)

@@ -1,0 +1,225 @@
+"""Where values live while a graph is lowered: regions of memory and strided views of them.
+
+A :class:`Root` is a region: a slot of the arena, a constant, an input or output, or a window that a loop moves over
+another region. A :class:`Ref` is a strided view of a root. Rearranging primitives only make new refs;
+instructions get them through :func:`collapse`, which finds the fewest nested loops that walk several views at once.
+"""
+
+ARENA, CONST, INPUT, OUTPUT, WINDOW = "arena", "const", "input", "output", "window"
+
+
+class Root:
+    """A region of memory.
+
+    Attributes
+    ----------
+    kind : str
+    size : int
+        Bytes.
+    number : int
+        Of an input or output.
+    parent, offset, bump, loop
+        Of a window: the region it moves over, where it starts, its step in bytes, and its loop.
+    data : bytes or None
+        Of a constant.
+    address : int or None
+        In the arena or among the constants, once planned.
+    first, last : int or None
+        The first and last instruction that touch it.
+    """
+
+    __slots__ = (
+        "address", "base", "bump", "data", "first", "kind", "last", "loop", "number", "offset", "parent",
+        "pinned", "size",
+    )  # fmt: skip
+
+    def __init__(self, kind, size, number=0, data=None, parent=None, offset=0, bump=0, loop=None):
+        self.kind = kind
+        self.size = size
+        self.number = number
+        self.data = data
+        self.parent = parent
+        self.offset = offset
+        self.bump = bump
+        self.loop = loop
+        self.address = None
+        self.base = None
+        self.first = self.last = None
+        self.pinned = False
+
+    def ultimate(self):
+        """The region that a window moves over in the end."""
+        root = self
+        while root.kind == WINDOW:
+            root = root.parent
+        return root
+
+
+class Ref:
+    """A strided view of a root.
+
+    Attributes
+    ----------
+    root : Root
+    offset : int
+        Bytes from the start of the root.
+    shape : tuple of int
+    strides : tuple of int
+        Bytes, signed.
+    dtype : numpy.dtype
+    truth : bool
+        A truth value kept as a float64 slot.
+    ahead : int
+        How many frames after the loop's current one.
+    """
+
+    __slots__ = ("ahead", "dtype", "offset", "root", "shape", "strides", "truth")
+
+    def __init__(self, root, offset, shape, strides, dtype, truth=False, ahead=0):
+        self.root = root
+        self.offset = offset
+        self.shape = shape
+        self.strides = strides
+        self.dtype = dtype
+        self.truth = truth
+        self.ahead = ahead
+
+    @property
+    def size(self):
+        """Number of elements."""
+        count = 1
+        for extent in self.shape:
+            count *= extent
+        return count
+
+    def viewed(self, offset, shape, strides):
+        """Another view of the same root."""
+        return Ref(self.root, offset, shape, strides, self.dtype, self.truth, self.ahead)
+
+    def is_contiguous(self):
+        """Whether elements lie one after another in C order."""
+        step = self.dtype.itemsize
+        for extent, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if extent != 1 and stride != step:
+                return False
+            step *= extent
+        return True
+
+    def reshaped(self, shape):
+        """The view with another shape, or None if that needs a copy."""
+        strides = reshape_strides(self.shape, self.strides, shape, self.dtype.itemsize)
+        return None if strides is None else self.viewed(self.offset, shape, strides)
+
+    def transposed(self, axes):
+        """The view with its axes in another order."""
+        return self.viewed(
+            self.offset,
+            tuple(self.shape[axis] for axis in axes),
+            tuple(self.strides[axis] for axis in axes),
+        )
+
+    def broadcasted(self, shape):
+        """The view repeated to a shape."""
+        extra = len(shape) - len(self.shape)
+        strides = (0,) * extra + tuple(
+            0 if n == 1 and m != 1 else s
+            for n, s, m in zip(self.shape, self.strides, shape[extra:], strict=True)
+        )
+        return self.viewed(self.offset, tuple(shape), strides)
+
+    def sliced(self, starts, stops, steps):
+        """The part ``[start:stop:step]`` per axis."""
+        shape = tuple(-((a - b) // k) for a, b, k in zip(starts, stops, steps, strict=True))
+        offset = self.offset + sum(
+            a * s for a, s in zip(starts, self.strides, strict=True) if 0 not in shape
+        )
+        return self.viewed(
+            offset, shape, tuple(s * k for s, k in zip(self.strides, steps, strict=True))
+        )
+
+    def flipped(self, axes):
+        """The view with axes reversed."""
+        offset, strides = self.offset, list(self.strides)
+        for axis in axes:
+            offset += max(self.shape[axis] - 1, 0) * strides[axis]
+            strides[axis] = -strides[axis]
+        return self.viewed(offset, self.shape, tuple(strides))
+
+
+def contiguous_strides(shape, itemsize):
+    """Strides in bytes of a C-contiguous array."""
+    strides, step = [], itemsize
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= max(extent, 1)
+    return tuple(reversed(strides))
+
+
+def reshape_strides(shape, strides, new_shape, itemsize):
+    """Strides that give a view another shape without a copy, or None.
+
+    Groups of axes that are contiguous among themselves are matched from the left with groups of new axes
+    of the same number of elements.
+    """
+    if 0 in new_shape or all(n == 1 for n in new_shape):
+        return contiguous_strides(new_shape, itemsize)
+    old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
+    result, i, j = [], 0, 0
+    while j < len(new_shape):
+        if new_shape[j] == 1:
+            result.append(0)
+            j += 1
+            continue
+        old_count, new_count = old[i][0], new_shape[j]
+        i_end, j_end = i + 1, j + 1
+        while old_count != new_count:
+            if new_count < old_count:
+                new_count *= new_shape[j_end]
+                j_end += 1
+            else:
+                # The axis joined must continue the one before it.
+                if old[i_end - 1][1] != old[i_end][1] * old[i_end][0]:
+                    return None
+                old_count *= old[i_end][0]
+                i_end += 1
+        step = old[i_end - 1][1]
+        group = []
+        for extent in reversed(new_shape[j:j_end]):
+            group.append(step)
+            step *= extent
+        result.extend(reversed(group))
+        i, j = i_end, j_end
+    return tuple(result)
+
+
+def collapse(shape, strides):
+    """The fewest loops that walk several views of one shape together.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    strides : list of tuple of int
+        One per view.
+
+    Returns
+    -------
+    extents : list of int
+        Outermost first; empty for a single element.
+    steps : list of list of int
+        Per view, the stride of each loop.
+    """
+    extents, steps = [], [[] for _ in strides]
+    for axis, extent in enumerate(shape):
+        if extent == 1:
+            continue
+        if extents and all(
+            kept[-1] == view[axis] * extent for kept, view in zip(steps, strides, strict=True)
+        ):
+            extents[-1] *= extent
+            for kept, view in zip(steps, strides, strict=True):
+                kept[-1] = view[axis]
+        else:
+            extents.append(extent)
+            for kept, view in zip(steps, strides, strict=True):
+                kept.append(view[axis])
+    return extents, steps

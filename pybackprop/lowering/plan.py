@@ -1,0 +1,288 @@
+"""Planning before instructions are emitted: what goes straight where, and what melts into what.
+
+A :class:`Slot` stands for the storage of a value that several producers fill: an ``accumulate`` node's sum, or the parts of
+a ``concatenate`` or ``pad``. A :class:`Target` tells a producer that its result belongs into (a view of) a slot.
+Contributions that come as views, or from producers that others read as well, are added when the owner is reached.
+"""
+
+from collections import Counter
+
+from ..primitives import indexing, linalg, reduction, shaping
+from ..primitives import elementwise as e
+
+VIEWS = (shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_, shaping.flip)
+_MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert)
+_DIRECT = {reduction.sum_, linalg.matmul, indexing.scatter_add, shaping.pad}
+
+
+class Slot:
+    """Storage filled by several producers.
+
+    Attributes
+    ----------
+    value : Value
+        What it holds in the end.
+    summing : bool
+        Contributions overlap and add up; otherwise they are disjoint parts.
+    ref : Ref or None
+        Where it is, once the first producer has asked.
+    started : bool
+        Whether it holds something that further contributions must be added to.
+    zero_first : bool
+        Whether the parts leave gaps, which are zero.
+    delivered : set of Value
+        Operands of the owner that are in place.
+    """
+
+    __slots__ = ("delivered", "ref", "started", "summing", "value", "zero_first")
+
+    def __init__(self, value, summing, zero_first=False):
+        self.value = value
+        self.summing = summing
+        self.ref = None
+        self.started = False
+        self.zero_first = zero_first
+        self.delivered = set()
+
+
+class Target:
+    """Where the result of a producer belongs.
+
+    Attributes
+    ----------
+    slot : Slot or None
+    ref : Ref or None
+        A fixed place, if there is no slot.
+    operand : Value
+        The operand of the slot's owner that is delivered with it.
+    views : tuple of callables
+        From the owner's storage to the part: applied in order.
+    partial : bool
+        Whether the views cover a part of the storage only.
+    """
+
+    __slots__ = ("operand", "partial", "ref", "slot", "views")
+
+    def __init__(self, slot=None, ref=None, operand=None, views=(), partial=False):
+        self.slot = slot
+        self.ref = ref
+        self.operand = operand
+        self.views = views
+        self.partial = partial
+
+    def through(self, view, partial=False):
+        """The target of a value that this target's value is a view of."""
+        return Target(
+            self.slot, self.ref, self.operand, (*self.views, view), self.partial or partial
+        )
+
+
+class Scope:
+    """The plan of one graph: the top one, or the body of a loop.
+
+    Attributes
+    ----------
+    graph : Graph
+    uses : Counter of Value
+    consumers : dict of Value to list of Node
+    targets : dict of Value to Target
+    slots : dict of Value to Slot
+    fused : dict of Value to Node
+        Products computed inside their consumer.
+    """
+
+    def __init__(self, graph, fixed=None):
+        self.graph = graph
+        self.uses = Counter(graph.outputs)
+        self.consumers = {}
+        self.number = {}
+        for number, node in enumerate(graph.nodes):
+            self.number[node] = number
+            for operand in node.operands:
+                self.uses[operand] += 1
+                self.consumers.setdefault(operand, []).append(node)
+        self.targets = dict(fixed or {})
+        self.slots = {}
+        self.fused = {}
+        for node in reversed(graph.nodes):
+            self._plan(node)
+
+    def single(self, value):
+        """Whether one operand of one node is the only use."""
+        return self.uses[value] == 1
+
+    def _plan(self, node):
+        primitive = node.primitive
+        if primitive in (e.add, e.subtract):
+            self._fuse_product(node)
+        elif primitive is reduction.sum_:
+            self._fuse_dot(node)
+        elif primitive is e.accumulate:
+            self._plan_sum(node)
+        elif primitive is shaping.concatenate:
+            self._plan_parts(node)
+        elif primitive is shaping.pad:
+            self._plan_pad(node)
+        elif primitive in (shaping.reshape, shaping.transpose):
+            self._plan_view(node)
+
+    def _fuse_product(self, node):
+        (out,) = node.outputs
+        if out.dtype.kind != "f" or out in self.fused:
+            return
+        for operand in (node.operands[1], node.operands[0]):
+            if self._fusible(operand, out.shape):
+                self.fused[operand] = node
+                return
+
+    def _fuse_dot(self, node):
+        (operand,) = node.operands
+        if operand.dtype.kind == "f" and operand.size != 1 and self._fusible(operand, operand.shape):
+            groups = reduced_groups(operand.shape, node.attributes["axes"])
+            if groups in ("R", "KR", "RK"):
+                self.fused[operand] = node
+
+    def _fusible(self, value, shape):
+        return (
+            value.node.primitive in (e.multiply, e.square)
+            and self.single(value)
+            and value not in self.targets
+            and value.shape == shape
+        )
+
+    def _plan_sum(self, node):
+        (out,) = node.outputs
+        slot = self.slots[out] = Slot(out, summing=True)
+        for operand in node.operands:
+            if self.single(operand) and operand not in self.targets and self._direct(operand):
+                self.targets[operand] = Target(slot, operand=operand)
+
+    def _direct(self, operand):
+        primitive = operand.node.primitive
+        return (
+            isinstance(primitive, _MAPS)
+            or primitive in _DIRECT
+            or primitive in (shaping.reshape, shaping.transpose, e.accumulate)
+        )
+
+    def _plan_parts(self, node):
+        (out,) = node.outputs
+        axis = node.attributes["axis"]
+        slot = self.slots[out] = Slot(out, summing=False)
+        position = 0
+        for operand in node.operands:
+            end = position + operand.shape[axis]
+            if self.single(operand) and operand not in self.targets:
+                if self._direct(operand) or operand.node.primitive is shaping.concatenate:
+                    view = _Window.of_axis(out.shape, axis, position, end)
+                    self.targets[operand] = Target(slot, operand=operand, views=(view,), partial=True)
+            position = end
+
+    def _plan_pad(self, node):
+        (out,), (operand,) = node.outputs, node.operands
+        lows, interiors = node.attributes["lows"], node.attributes["interiors"]
+        window = shaping.pad_window(operand.shape, lows, interiors)
+        view = _Window(
+            tuple(s.start for s in window), tuple(s.stop for s in window), tuple(s.step for s in window)
+        )
+        target = self.targets.get(out)
+        slot = None
+        if target is None:
+            slot = self.slots[out] = Slot(out, summing=False, zero_first=True)
+            target = Target(slot, operand=operand, views=(view,), partial=True)
+        else:
+            if target.slot is None:
+                slot = self.slots[out] = Slot(out, summing=False, zero_first=True)
+                target = Target(slot, operand=operand, views=(view,), partial=True)
+            else:
+                target = target.through(view, partial=True)
+        if self.single(operand) and operand not in self.targets and self._direct(operand):
+            self.targets[operand] = target
+
+    def _plan_view(self, node):
+        (out,), (operand,) = node.outputs, node.operands
+        target = self.targets.get(out)
+        if target is None or operand in self.targets:
+            return
+        if not (self.single(operand) and self._direct(operand)):
+            return
+        if node.primitive is shaping.reshape:
+            view = _Reshaped(operand.shape)
+        else:
+            view = _Transposed(shaping.inverse_permutation(node.attributes["axes"]))
+        self.targets[operand] = target.through(view)
+
+    # ---- when a value is read last --------------------------------------------------------------
+
+    def position(self, node):
+        """The number of the node in whose place a node's instruction is emitted."""
+        while node.outputs[0] in self.fused:
+            node = self.fused[node.outputs[0]]
+        return self.number[node]
+
+    def last_read(self, value, ignoring=None):
+        """The number of the last node that reads a value, through views as well; -1 if none does."""
+        last = -1
+        stack = [value]
+        while stack:
+            for node in self.consumers.get(stack.pop(), ()):
+                if node is ignoring:
+                    continue
+                last = max(last, self.position(node))
+                if node.primitive in VIEWS or node.primitive in (shaping.pad, shaping.concatenate):
+                    stack.append(node.outputs[0])
+        return last
+
+    def first_write(self, node):
+        """The number of the first node that writes into the slot of a node's output."""
+        slot = self.slots.get(node.outputs[0])
+        first = self.number[node]
+        if slot is not None:
+            for value, target in self.targets.items():
+                if target.slot is slot and value.node in self.number:
+                    first = min(first, self._first_of(value.node))
+        return first
+
+    def _first_of(self, node):
+        return self.first_write(node) if node.outputs[0] in self.slots else self.number[node]
+
+
+class _Window:
+    def __init__(self, starts, stops, steps):
+        self.starts, self.stops, self.steps = starts, stops, steps
+
+    @classmethod
+    def of_axis(cls, shape, axis, start, stop):
+        starts, stops = [0] * len(shape), list(shape)
+        starts[axis], stops[axis] = start, stop
+        return cls(tuple(starts), tuple(stops), (1,) * len(shape))
+
+    def __call__(self, ref):
+        return ref.sliced(self.starts, self.stops, self.steps)
+
+
+class _Reshaped:
+    def __init__(self, shape):
+        self.shape = shape
+
+    def __call__(self, ref):
+        return ref.reshaped(self.shape)
+
+
+class _Transposed:
+    def __init__(self, axes):
+        self.axes = axes
+
+    def __call__(self, ref):
+        return ref.transposed(self.axes)
+
+
+def reduced_groups(shape, axes):
+    """Kept (K) and reduced (R) groups of neighbouring axes longer than one, such as "KR"."""
+    groups = ""
+    for axis, extent in enumerate(shape):
+        if extent != 1:
+            kind = "R" if axis in axes else "K"
+            if not groups.endswith(kind):
+                groups += kind
+    return groups

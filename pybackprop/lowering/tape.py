@@ -1,0 +1,222 @@
+"""Writes the sections of the container that docs/tape.md describes."""
+
+import struct
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from .arena import plan
+from .emit import BOOL, F64, SCALAR
+from .layout import ARENA, CONST, INPUT, OUTPUT
+
+NONE = 0xFFFFFFFF
+MAGIC = b"PBPTAPE\0"
+VERSION = 1
+DTYPES = {
+    np.dtype(name): code
+    for code, name in enumerate(
+        ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32",
+         "float64")
+    )
+}  # fmt: skip
+_KINDS = {ARENA: 0, CONST: 1, INPUT: 2, OUTPUT: 3}
+_FRAME_FLAGS = {"d": 1 << 8, "a": 1 << 9, "b": 1 << 10, "c": 1 << 11}
+
+
+def dtype_code(dtype):
+    """The container's number of a dtype.
+
+    Raises
+    ------
+    UnsupportedError
+        If a tape cannot hold it.
+    """
+    code = DTYPES.get(dtype)
+    if code is None:
+        raise UnsupportedError(
+            f"dtype {dtype} is not supported; convert it first, e.g. x.astype(np.float32) or np.float64"
+        )
+    return code
+
+
+def assemble(lowering):
+    """The sections of the tape of a finished lowering."""
+    image_bytes, arena_bytes = plan(lowering)
+    writer = _Writer(lowering)
+    consts = writer.constants(image_bytes)
+    bases, loops = writer.bases_and_loops(arena_bytes, len(consts))
+    instructions = b"".join([writer.instruction(i) for i in lowering.instructions])
+    graph = lowering.graph
+    arrays = b"".join(
+        struct.pack(f"<II{v.ndim}q", dtype_code(v.dtype), v.ndim, *v.shape)
+        for v in graph.inputs + graph.outputs
+    )
+    header = struct.pack(
+        "<QQIIII", arena_bytes, image_bytes, len(graph.inputs), len(graph.outputs),
+        len(lowering.instructions), lowering.reverse_start,
+    )  # fmt: skip
+    return {
+        "header": header,
+        "names": b"".join(name.encode() + b"\0" for name in writer.names),
+        "instructions": instructions,
+        "operands": b"".join(writer.operands),
+        "bases": bases,
+        "loops": loops,
+        "params": np.array(writer.params, "<i8").tobytes(),
+        "consts": consts,
+        "arrays": arrays,
+    }
+
+
+def container(sections):
+    """One file of sections."""
+    head = struct.pack("<8sII", MAGIC, VERSION, len(sections))
+    position = _align(len(head) + 32 * len(sections))
+    directory, parts = [], []
+    for name, data in sections.items():
+        directory.append(struct.pack("<16sQQ", name.encode(), position, len(data)))
+        parts.append((position, data))
+        position = _align(position + len(data))
+    file = bytearray(position)
+    head += b"".join(directory)
+    file[: len(head)] = head
+    for start, data in parts:
+        file[start : start + len(data)] = data
+    return bytes(file)
+
+
+def sections_of(data):
+    """The sections of a container, unchecked beyond its directory.
+
+    Raises
+    ------
+    TapeError
+        If the bytes have no valid directory.
+    """
+    from ..errors import TapeError
+
+    if len(data) < 16 or data[:8] != MAGIC:
+        raise TapeError("these bytes are no pybackprop tape: the magic number is missing")
+    version, count = struct.unpack_from("<II", data, 8)
+    if version != VERSION:
+        raise TapeError(f"tape version {version} is not supported (this is version {VERSION})")
+    if 16 + 32 * count > len(data):
+        raise TapeError("truncated tape: its directory goes beyond its end")
+    sections = {}
+    for i in range(count):
+        name, start, size = struct.unpack_from("<16sQQ", data, 16 + 32 * i)
+        if start + size > len(data):
+            raise TapeError("truncated tape: a section goes beyond its end")
+        sections[name.rstrip(b"\0").decode("ascii", "replace")] = bytes(data[start : start + size])
+    return sections
+
+
+def _align(position):
+    return -(-position // 64) * 64
+
+
+class _Writer:
+    def __init__(self, lowering):
+        self.lowering = lowering
+        self.names = {}
+        self.params = []
+        self.param_index = {}
+        self.operands = []
+        self.operand_index = {}
+        self.bases = {}
+
+    def constants(self, image_bytes):
+        lowering = self.lowering
+        data = bytearray(b"".join(root.data for root in lowering.image.values()))
+        assert len(data) == image_bytes
+        for root in lowering.constants.values():
+            data += bytes(_align(len(data)) - len(data))
+            root.address = len(data)
+            data += root.data
+        return bytes(data)
+
+    def bases_and_loops(self, arena_bytes, const_bytes):
+        lowering = self.lowering
+        records = [_base(0, 0, 0, 0, 0, arena_bytes), _base(1, 0, 0, 0, 0, const_bytes)]
+        for roots, kind in ((lowering.inputs, 2), (lowering.outputs, 3)):
+            for root in roots:
+                root.base = len(records)
+                records.append(_base(kind, root.number, 0, 0, 0, root.size))
+        loops = []
+        for number, loop in enumerate(lowering.loops):
+            loop.number = number
+            first = len(records)
+            for window in loop.windows:
+                window.base = len(records)
+                parent, offset = self._locate(window.parent, window.offset)
+                records.append(_base(4, parent, number, offset, window.bump, window.size))
+            frame = NONE if loop.frame is None else loop.frame.base
+            loops.append(
+                struct.pack(
+                    "<qIIIIII", loop.trip, first, len(loop.windows), frame, loop.begin, loop.end, 0
+                )
+            )
+        return b"".join(records), b"".join(loops)
+
+    def _locate(self, root, offset):
+        """Base number and byte offset of a place in a root."""
+        if root.kind == ARENA:
+            return 0, root.address + offset
+        if root.kind == CONST:
+            return 1, root.address + offset
+        return root.base, offset
+
+    def instruction(self, instruction):
+        op = self.names.setdefault(instruction.op, len(self.names))
+        if instruction.loop is not None:
+            return struct.pack("<HHIIIII", op, 0, NONE, instruction.loop.number, NONE, NONE, NONE)
+        flags = instruction.flags
+        fields = []
+        for letter in "dabc":
+            ref = getattr(instruction, letter)
+            if ref is None:
+                fields.append(NONE)
+            elif flags & SCALAR and not self._is_array_operand(instruction.op, letter):
+                slot, framed = self._slot(ref)
+                fields.append(slot)
+                if framed:
+                    flags |= _FRAME_FLAGS[letter]
+            else:
+                fields.append(self._operand(ref))
+        if instruction.op in ("SLOAD", "SSTORE"):
+            flags &= ~SCALAR
+        params = self._params(instruction.params) if instruction.params else NONE
+        return struct.pack("<HHIIIII", op, flags, params, *fields)
+
+    @staticmethod
+    def _is_array_operand(op, letter):
+        return (op == "SLOAD" and letter == "a") or (op == "SSTORE" and letter == "d")
+
+    def _slot(self, ref):
+        root = ref.root
+        offset = ref.offset + ref.ahead * abs(root.bump)
+        if root.kind == ARENA:
+            return (root.address + offset) // 8, False
+        return offset // 8, True
+
+    def _operand(self, ref):
+        base, offset = self._locate(ref.root, ref.offset + ref.ahead * abs(ref.root.bump))
+        dtype = F64 if ref.truth and ref.dtype == BOOL else ref.dtype
+        key = (base, dtype_code(dtype), offset)
+        index = self.operand_index.get(key)
+        if index is None:
+            index = self.operand_index[key] = len(self.operands)
+            self.operands.append(struct.pack("<IIq", base, key[1], offset))
+        return index
+
+    def _params(self, words):
+        key = tuple(words)
+        index = self.param_index.get(key)
+        if index is None:
+            index = self.param_index[key] = len(self.params)
+            self.params.extend(key)
+        return index
+
+
+def _base(kind, parent, loop, offset, bump, size):
+    return struct.pack("<IIIIqqqq", kind, parent, loop, 0, offset, bump, size, 0)

@@ -1,0 +1,265 @@
+"""Compiled functions: traced at the first call per structure, shapes and dtypes, and run from C ever after."""
+
+import functools
+import gc
+from collections import OrderedDict
+
+import numpy as np
+
+from ._core import Bound, Entry, Function, Tape, flatten
+from .errors import TraceError
+from .graph import current_graph
+from .lowering import lower
+from .lowering.tape import container
+from .passes import LOCAL, optimize
+from .trace import contains_value, trace
+
+_MOST_FORMS = 256
+
+
+class Form:
+    """What one compilation made.
+
+    Attributes
+    ----------
+    graph : Graph
+        After all passes.
+    tape : Tape
+        ``print(tape)`` shows the instructions.
+    entry : Entry
+        The signature and how the result is put together.
+    sections : dict of str to bytes
+        Of the tape's container.
+    """
+
+    def __init__(self, graph, tape, entry, sections):
+        self.graph = graph
+        self.tape = tape
+        self.entry = entry
+        self.sections = sections
+
+    @property
+    def memory(self):
+        """Bytes that a run needs besides inputs and outputs."""
+        return self.tape.workspace_bytes
+
+    @property
+    def cost(self):
+        """Estimated nanoseconds of a run."""
+        return self.tape.cost
+
+
+class Compiled(Function):
+    """A function that is traced and compiled when it is first called with arguments of a kind.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns arrays, numbers, and nested containers of these.
+    backend : {"auto", "interpreter"}
+    threads : int
+    static_argnums : int or tuple of int
+        Positional arguments that are passed to the function as they are; a new value compiles anew.
+    """
+
+    def __init__(self, function, *, backend="auto", threads=1, static_argnums=()):
+        if backend not in ("auto", "interpreter"):
+            raise ValueError(f"backend must be 'auto' or 'interpreter', not {backend!r}")
+        if threads != 1:
+            raise ValueError(f"threads={threads!r}: this version runs on one thread")
+        if not callable(function):
+            raise TypeError(f"expected a function, not {type(function).__name__}")
+        self.function = function
+        self.static = frozenset(
+            (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+        )
+        self.forms = OrderedDict()
+        functools.update_wrapper(self, function, updated=())
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {getattr(self, '__name__', '?')}, {len(self.forms)} forms>"
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else functools.partial(self, instance)
+
+    # ---- calls --------------------------------------------------------------------------------
+
+    def _miss(self, args, kwargs):
+        signature, leaves = flatten(args, kwargs, self.static)
+        if current_graph() is not None and contains_value(leaves):
+            return self.function(*args, **kwargs)
+        signature, leaves = self._normalize(signature, leaves)
+        form = self._form(signature)
+        self._add_entry(form.entry)
+        return form.entry.call(leaves)
+
+    def _normalize(self, signature, leaves):
+        """Leaves as C-contiguous native arrays or numbers, and the signature that they have."""
+        plain = [as_plain(leaf) for leaf in leaves]
+        args, kwargs = signature.unflatten(plain)
+        return flatten(args, kwargs, self.static)
+
+    def _form(self, signature):
+        form = self.forms.get(signature)
+        if form is None:
+            form = self.forms[signature] = make_form(self.function, signature, self.__name__)
+            if len(self.forms) > _MOST_FORMS:
+                self.forms.popitem(last=False)
+        else:
+            self.forms.move_to_end(signature)
+        return form
+
+    def _latest(self):
+        if not self.forms:
+            raise ValueError(
+                f"{self.__name__} is compiled when it is first called; call it, or use .lower(*args)"
+            )
+        return next(reversed(self.forms.values()))
+
+    # ---- what was made ------------------------------------------------------------------------
+
+    def lower(self, *args, **kwargs):
+        """Compile for arguments without running.
+
+        Returns
+        -------
+        Form
+            With attributes ``graph``, ``tape``, ``memory`` and ``cost``.
+        """
+        signature, leaves = flatten(args, kwargs, self.static)
+        signature, _ = self._normalize(signature, leaves)
+        return self._form(signature)
+
+    @property
+    def graph(self):
+        """The graph of the most recent form, after all passes."""
+        return self._latest().graph
+
+    @property
+    def tape(self):
+        """The tape of the most recent form."""
+        return self._latest().tape
+
+    @property
+    def memory(self):
+        """Bytes that a run of the most recent form needs besides inputs and outputs."""
+        return self._latest().memory
+
+    @property
+    def cost(self):
+        """Estimated nanoseconds of a run of the most recent form."""
+        return self._latest().cost
+
+    def bind(self, *args, out=None, **kwargs):
+        """A call without arguments on fixed buffers: the fastest way to call from Python.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As for the function; arrays must be C-contiguous and of native byte order. They are
+            read at each call, so write new data into them.
+        out : pytree of numpy.ndarray, optional
+            Where to write the results; of the structure, shapes and dtypes of the result. Made if
+            not given.
+
+        Returns
+        -------
+        Bound
+            ``bound()`` runs and returns the same result object each time; scalar results are 0-d arrays.
+
+        Raises
+        ------
+        ValueError
+            If a buffer does not fit, or buffers overlap in a way that the tape does not allow.
+        """
+        signature, leaves = flatten(args, kwargs, self.static)
+        normal, plain = self._normalize(signature, leaves)
+        form = self._form(normal)
+        entry, tape = form.entry, form.tape
+        inputs = [None] * tape.n_inputs
+        for leaf, given, number in zip(plain, leaves, entry.leaf_inputs, strict=True):
+            if number < 0:
+                continue
+            dtype, _ = tape.inputs[number]
+            if isinstance(given, np.ndarray) and leaf is not given:
+                raise ValueError(
+                    "bind needs C-contiguous arrays of native byte order, because it reads the very "
+                    "buffers given; pass np.ascontiguousarray(x) and keep it"
+                )
+            inputs[number] = given if isinstance(given, np.ndarray) else np.array(leaf, dtype)
+        for number, array in entry.constants.items():
+            inputs[number] = array
+        outputs = [np.empty(shape, dtype) for dtype, shape in tape.outputs]
+        if out is not None:
+            for (kind, x), array in zip(entry.out_kinds, entry.out_tree.collect(out), strict=True):
+                if kind in ("array", "scalar"):
+                    outputs[x] = array
+        leaves_out = []
+        for kind, x in entry.out_kinds:
+            if kind in ("array", "scalar"):
+                leaves_out.append(outputs[x])
+            else:
+                leaves_out.append(leaves_out[x] if kind == "same" else x)
+        return Bound(tape, inputs, outputs, entry.out_tree.unflatten(leaves_out))
+
+
+def make_form(function, signature, name):
+    """Trace and compile a function for a signature."""
+    paused = gc.isenabled()
+    # The graph is made of many linked objects, none of them garbage.
+    gc.disable()
+    try:
+        traced = trace(function, signature, LOCAL, name)
+        return form_of(traced, signature)
+    finally:
+        if paused:
+            gc.enable()
+
+
+def form_of(traced, signature):
+    """Compile what was traced."""
+    graph = optimize(traced.graph)
+    sections = lower(graph)
+    tape = Tape(container(sections))
+    out_kinds, first = [], {}
+    for number, (kind, x) in enumerate(traced.out_kinds):
+        if kind == "constant":
+            out_kinds.append(("constant", x))
+        elif x in first:
+            out_kinds.append(("same", first[x]))
+        else:
+            first[x] = number
+            out_kinds.append(("array" if graph.outputs[x].shape else "scalar", x))
+    entry = Entry(signature, tape, traced.out_tree, traced.leaf_inputs, out_kinds)
+    return Form(graph, tape, entry, sections)
+
+
+def as_plain(leaf):
+    """A leaf as a C-contiguous aligned array of native byte order, or a number.
+
+    Raises
+    ------
+    TraceError
+        If it is neither an array nor a number.
+    """
+    if isinstance(leaf, np.ndarray):
+        if type(leaf) is not np.ndarray:
+            leaf = np.asarray(leaf)
+        if leaf.dtype.kind not in "biufc":
+            raise TraceError(f"an argument is an array of dtype {leaf.dtype}; only numbers can be traced")
+        if not leaf.dtype.isnative:
+            leaf = leaf.astype(leaf.dtype.newbyteorder("="))
+        if not (leaf.flags.c_contiguous and leaf.flags.aligned):
+            leaf = np.require(np.array(leaf, order="C"), requirements="CA")
+        return leaf
+    if isinstance(leaf, (bool, int, float, np.generic)):
+        if type(leaf) not in (bool, int, float) and not isinstance(leaf, np.generic):
+            # A subclass, such as an IntEnum.
+            return int(leaf) if isinstance(leaf, int) else float(leaf)
+        return leaf
+    if hasattr(leaf, "__array__") or hasattr(leaf, "__array_interface__"):
+        return as_plain(np.asarray(leaf))
+    raise TraceError(
+        f"an argument contains a {type(leaf).__name__}, which is no array or number; mark the argument "
+        "static with static_argnums"
+    )

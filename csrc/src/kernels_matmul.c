@@ -1,0 +1,686 @@
+/*
+ * Matrix products in the orders that kernels_matmul.h states. From the inside out:
+ *
+ *   vectors  one register: load, store, multiply-add, with a count of live lanes at edges.
+ *   tile     mr rows x nv vectors of C in registers, one pass over k: per step nv loads of B, mr
+ *            broadcasts of A, mr * nv multiply-adds. All speed comes from here.
+ *   gemm     cuts m, n, k into blocks for the caches and those into tiles, after Goto and van de
+ *            Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008), and
+ *            Van Zee and van de Geijn, "BLIS", ACM TOMS 41 (2015). B is copied ("packed") into
+ *            strips as wide as a tile where it is not contiguous along n or where that pays; A is
+ *            copied, in its own orientation, only where its strides would thrash cache and TLB.
+ *   gemv     one column: dots of contiguous rows, or sums of multiples of contiguous columns.
+ *
+ * Rounding: k is walked upwards only, and a later block of k starts from what the earlier one left
+ * in C, so every element is one chain whatever the blocks. Storing and loading C does not round.
+ *
+ * The file includes itself once per element type: the second half is the body, in which T is the
+ * type and N(name) adds its suffix, so that compiler messages and debuggers show true lines.
+ */
+#ifndef PBP_MATMUL_BODY
+#define PBP_MATMUL_BODY
+
+#include "kernels_matmul.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#define HIDE_VECTOR(v) __asm__("" : "+w"(v))
+#elif defined(__x86_64__)
+#include <immintrin.h>
+#define HIDE_VECTOR(v) __asm__("" : "+v"(v))
+#else
+#define HIDE_VECTOR(v) (void)(v)
+#endif
+
+#ifndef PBP_ISA
+#define PBP_ISA base
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define PASTE2(x, y) x##_##y
+#define PASTE(x, y) PASTE2(x, y)
+#define MIN(x, y) ((x) < (y) ? (x) : (y))
+#define UNROLL _Pragma("GCC unroll 16")
+#define HIDE(x) __asm__("" : "+r"(x)) /* the compiler forgets what it knows of x */
+#define SHUFFLE __builtin_shufflevector
+#define PAIR(v) ((v)[0] + (v)[1])
+
+/* ---- vectors -----------------------------------------------------------------------------------
+ * On N(vec): LOAD, STORE, SET1, FMA; SUM adds lanes by halves; with the first n lanes only: LOAD_N
+ * (others 0), STORE_N (others untouched), FMA_N (others keep s). I(name) is an intrinsic's name.
+ * N(edge) is a tile's last vector where C ends: half a vector with AVX-512, whose masks also let a
+ * whole vector end early at no cost (WHOLE_MASKED), else a vector. */
+#define LOAD(p) ((N(vec)) * (const N(loose) *)(const void *)(p))
+#define STORE(p, v) (*(N(loose) *)(void *)(p) = (v))
+#define SET1(x) ((x) - (N(vec)){0})
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define EDGE_BYTES 32
+#define DOT_ROWS 8
+#define WHOLE_MASKED 1
+#define MANY_REGISTERS 1
+#define FIRST(mask, n) ((mask)((1U << (n)) - 1U))
+#define FMA(a, b, s) I(_mm512_fmadd)(a, b, s)
+#define LOAD_N(p, n) ((N(vec))I(_mm512_maskz_loadu)(FIRST(N(MASK), n), p))
+#define STORE_N(p, v, n) I(_mm512_mask_storeu)(p, FIRST(N(MASK), n), v)
+#define FMA_N(a, b, s, n) I(_mm512_mask3_fmadd)(a, b, s, FIRST(N(MASK), n))
+#define EDGE_LOAD(p, n) ((N(edge))I(_mm256_maskz_loadu)(FIRST(__mmask8, n), p))
+#define EDGE_STORE(p, v, n) I(_mm256_mask_storeu)(p, FIRST(__mmask8, n), v)
+#define EDGE_FMA(a, b, s) I(_mm256_fmadd)(N(LOW_64)(a), b, s)
+#define SUM(v) SUM_32(N(LOW_64)(v) + N(HIGH_64)(v))
+#elif defined(__AVX2__) && defined(__FMA__)
+#define VECTOR_BYTES 32
+#define DOT_ROWS 3
+#define MANY_REGISTERS 0
+static const int32_t mask_words[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+#define FIRST(n) (*(const __m256i_u *)(const void *)(mask_words + 8 - (n) * (int)sizeof(T) / 4))
+#define FMA(a, b, s) I(_mm256_fmadd)(a, b, s)
+#define LOAD_N(p, n) ((N(vec))I(_mm256_maskload)(p, FIRST(n)))
+#define STORE_N N(store_n) /* masked stores are slow microcode on some processors */
+#define FMA_N(a, b, s, n) I(_mm256_blendv)(s, FMA(a, b, s), (N(vec))FIRST(n))
+#define SUM SUM_32
+#else
+#define VECTOR_BYTES 16
+#define DOT_ROWS 1
+#define LOAD_N N(load_n)
+#define STORE_N N(store_n)
+#define FMA_N N(fma_n)
+#define SUM N(SUM_16)
+#if defined(__aarch64__)
+#define MANY_REGISTERS 1
+#define FMA(a, b, s) N(vfmaq)(s, a, b)
+#else
+#define MANY_REGISTERS 0
+#define FMA(a, b, s) ((a) * (b) + (s)) /* not fused: correct, other bits */
+#endif
+#endif
+
+#ifndef EDGE_BYTES
+#define EDGE_BYTES VECTOR_BYTES
+#define WHOLE_MASKED 0
+#define EDGE_LOAD LOAD_N
+#define EDGE_STORE STORE_N
+#define EDGE_FMA FMA
+#endif
+
+#if defined(__FMA__) || defined(__aarch64__)
+#define SCALAR_FMA(name) __builtin_##name
+#else
+#define SCALAR_FMA(name) PLAIN_FMA
+#define PLAIN_FMA(a, b, s) ((a) * (b) + (s))
+#endif
+
+enum {
+    VECTOR_MAX = 3,     /* widest tile, in vectors */
+    ROWS_MAX = 8,       /* highest tile */
+    DOT_BLOCK = 4096,   /* the header's block of a dot */
+    PACK_ROWS = 48,     /* B is packed if so many rows use it and it has more than PACK_BYTES */
+    PACK_BYTES = MANY_REGISTERS ? 128 * 1024 : 16 * 1024,
+    PACK_STRIDE = 2048, /* A is packed if contiguous along m, its columns so many bytes apart */
+    NARROW_BLOCK = 512, /* rows of a narrow product at a time */
+    COLUMN_BYTES = 16384, /* piece of gemv's result that stays in L1 */
+};
+
+/* Cache blocks: packed B fills half of an L2 of 1 MB, and rows of A pass over it, mc at a time so
+ * that a strip of B serves some tiles from L1. If A is packed too, that copy must serve more of B:
+ * then B goes to L3 and A to L2. */
+static const struct blocks {
+    int64_t kc, mc, b_bytes;
+} blocks[2] = {{512, 32, 512 * 1024}, {256, 96, 2048 * 1024}};
+
+/* Of total things in count parts that differ by at most one, the first of part i. */
+INLINE int64_t part(int64_t total, int64_t count, int64_t i)
+{
+    return total / count * i + MIN(i, total % count);
+}
+
+/* Per type: halves of vectors by size in bytes, and interleaving of 32-byte vectors. */
+#define MASK_f64 __mmask8
+#define MASK_f32 __mmask16
+#define FMA1_f64 SCALAR_FMA(fma)
+#define FMA1_f32 SCALAR_FMA(fmaf)
+#define LOW_64_f64(v) SHUFFLE(v, v, 0, 1, 2, 3)
+#define LOW_64_f32(v) SHUFFLE(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
+#define HIGH_64_f64(v) SHUFFLE(v, v, 4, 5, 6, 7)
+#define HIGH_64_f32(v) SHUFFLE(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
+#define LOW_32_f64(v) SHUFFLE(v, v, 0, 1)
+#define LOW_32_f32(v) SHUFFLE(v, v, 0, 1, 2, 3)
+#define HIGH_32_f64(v) SHUFFLE(v, v, 2, 3)
+#define HIGH_32_f32(v) SHUFFLE(v, v, 4, 5, 6, 7)
+#define SUM_16_f64(v) PAIR(v)
+#define SUM_16_f32(v) PAIR((v) + SHUFFLE(v, v, 2, 3, 0, 1))
+#define SUM_32(v) N(SUM_16)(N(LOW_32)(v) + N(HIGH_32)(v))
+#define ZIP_LOW_f64(u, v) SHUFFLE(u, v, 0, 4, 1, 5)
+#define ZIP_LOW_f32(u, v) SHUFFLE(u, v, 0, 8, 1, 9, 2, 10, 3, 11)
+#define ZIP_HIGH_f64(u, v) SHUFFLE(u, v, 2, 6, 3, 7)
+#define ZIP_HIGH_f32(u, v) SHUFFLE(u, v, 4, 12, 5, 13, 6, 14, 7, 15)
+
+#define T double
+#define N(name) name##_f64
+#define I(name) name##_pd
+#include "kernels_matmul.c"
+#undef T
+#undef N
+#undef I
+#define T float
+#define N(name) name##_f32
+#define I(name) name##_ps
+#include "kernels_matmul.c"
+
+#else /* ---- the body, once per T -------------------------------------------------------------- */
+
+typedef T N(vec) __attribute__((vector_size(VECTOR_BYTES)));
+typedef T N(loose) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
+typedef T N(edge) __attribute__((vector_size(EDGE_BYTES)));
+typedef T N(row) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
+
+enum {
+    N(W) = VECTOR_BYTES / (int)sizeof(T), /* lanes of a vector */
+    N(E) = EDGE_BYTES / (int)sizeof(T),   /* lanes of an edge */
+    N(L) = 128 / (int)sizeof(T),          /* lanes of a dot ... */
+    N(LV) = 128 / VECTOR_BYTES,           /* ... in vectors */
+    N(R) = DOT_ROWS,                      /* dots at a time */
+    N(S) = 32 / (int)sizeof(T),           /* rows of a block that is transposed in registers */
+};
+
+/* A product in normal form: c_col is 1, or n is 1. */
+typedef struct {
+    int64_t m, n, k;
+    T *c;
+    const T *a, *b;
+    int64_t c_row, a_row, a_col, b_row, b_col;
+    int accumulate;
+} N(product);
+
+/* The same product as C^T = B^T A^T */
+static N(product) N(transposed)(const N(product) * g, int64_t c_col)
+{
+    return (N(product)){g->n,  g->m,     g->k,     g->c,     g->b,     g->a,
+                        c_col, g->b_col, g->b_row, g->a_col, g->a_row, g->accumulate};
+}
+
+#if VECTOR_BYTES < 64
+static void N(store_n)(T *p, N(vec) v, int n)
+{
+    for (int i = 0; i < n; i++) {
+        p[i] = v[i];
+    }
+}
+#endif
+
+#if VECTOR_BYTES == 16
+static N(vec) N(load_n)(const T *p, int n)
+{
+    N(vec) v = {0};
+    for (int i = 0; i < n; i++) {
+        v[i] = p[i];
+    }
+    return v;
+}
+
+static N(vec) N(fma_n)(N(vec) a, N(vec) b, N(vec) s, int n)
+{
+    const N(vec) r = FMA(a, b, s);
+    for (int i = 0; i < n; i++) {
+        s[i] = r[i];
+    }
+    return s;
+}
+#endif
+
+/* dst[p * dst_row + j] = src[j * src_col + p] for j, p < S: interleaving row j with row j + S/2
+ * rotates the bits of the index (j, p) by one; after as many rounds as j has bits, j and p have
+ * changed places. */
+INLINE void N(transpose)(T *dst, int64_t dst_row, const T *src, int64_t src_col)
+{
+    N(row) r[N(S)], t[N(S)];
+    UNROLL for (int j = 0; j < N(S); j++) {
+        r[j] = *(const N(row) *)(const void *)(src + j * src_col);
+    }
+    UNROLL for (int round = 1; round < N(S); round *= 2) {
+        UNROLL for (int j = 0; j < N(S) / 2; j++) {
+            t[2 * j] = N(ZIP_LOW)(r[j], r[j + N(S) / 2]);
+            t[2 * j + 1] = N(ZIP_HIGH)(r[j], r[j + N(S) / 2]);
+        }
+        memcpy(r, t, sizeof r);
+    }
+    UNROLL for (int j = 0; j < N(S); j++) {
+        *(N(row) *)(void *)(dst + j * dst_row) = r[j];
+    }
+}
+
+/* dst[p * dst_row + j] = src[p * src_row + j * src_col], k x n */
+static void N(copy)(T *dst, int64_t dst_row, int64_t k, int64_t n, const T *src, int64_t src_row,
+                    int64_t src_col)
+{
+    const bool across = src_row == 1 && src_col != 1;
+    const int64_t block_k = across ? k - k % N(S) : 0, block_n = across ? n - n % N(S) : 0;
+    for (int64_t j = 0; j < block_n; j += N(S)) {
+        for (int64_t p = 0; p < block_k; p += N(S)) {
+            N(transpose)(dst + p * dst_row + j, dst_row, src + p + j * src_col, src_col);
+        }
+    }
+    for (int64_t p = 0; p < k; p++) { /* all, or what the blocks leave */
+        for (int64_t j = p < block_k ? block_n : 0; j < n; j++) {
+            dst[p * dst_row + j] = src[p * src_row + j * src_col];
+        }
+    }
+}
+
+/* ---- tile: c[i, :] (+)= sum over p of a[i, p] * b[p, :], mr rows, nv vectors ---------------- */
+
+#define TILE_ARGS                                                                                  \
+    int64_t k, T *c, int64_t c_row, const T *a, int64_t a_row, int64_t a_col, const T *b,          \
+        int64_t b_row, int last, int accumulate
+#define GET(p, v) ((v) < masked ? LOAD((p) + (v) * N(W)) : LOAD_N((p) + (v) * N(W), last))
+
+/* last: live lanes of the last vector, which is an edge if so said. Constant arguments make each
+ * instance straight-line code with its mr * nv sums in registers; HIDE keeps the compiler from
+ * computing all row addresses beforehand and from a second version of the loop for a_col == 1. */
+INLINE void N(tile)(const int mr, const int nv, const bool column, const bool edge, TILE_ARGS)
+{
+    const int whole = edge ? nv - 1 : nv, masked = WHOLE_MASKED && !edge ? nv - 1 : nv;
+    N(vec) s[ROWS_MAX][VECTOR_MAX], y[VECTOR_MAX];
+    N(edge) e[ROWS_MAX], z = {0};
+    const T *from = c;
+    UNROLL for (int i = 0; i < mr; i++) {
+        UNROLL for (int v = 0; v < whole; v++) {
+            s[i][v] = accumulate ? GET(from, v) : (N(vec)){0};
+        }
+        if (edge) {
+            e[i] = accumulate ? EDGE_LOAD(from + whole * N(W), last) : (N(edge)){0};
+        }
+        from += c_row;
+        HIDE(from);
+    }
+    int64_t a_step = a_col * (int64_t)sizeof(T);
+    HIDE(a_step);
+    for (int64_t p = 0; p < k; p++) {
+        UNROLL for (int v = 0; v < whole; v++) {
+            y[v] = GET(b, v);
+        }
+        if (edge) {
+            z = EDGE_LOAD(b + whole * N(W), last);
+        }
+        UNROLL for (int i = 0; i < mr; i++) {
+            const N(vec) x = SET1(a[i * (column ? 1 : a_row)]);
+            UNROLL for (int v = 0; v < whole; v++) {
+                s[i][v] = FMA(x, y[v], s[i][v]);
+            }
+            if (edge) {
+                e[i] = EDGE_FMA(x, z, e[i]);
+            }
+        }
+        a = (const T *)(const void *)((const char *)a + a_step);
+        b += b_row;
+    }
+    UNROLL for (int i = 0; i < mr; i++) {
+        UNROLL for (int v = 0; v < masked && v < whole; v++) {
+            STORE(c + v * N(W), s[i][v]);
+        }
+        if (edge) {
+            EDGE_STORE(c + whole * N(W), e[i], last);
+        } else if (masked < nv) {
+            STORE_N(c + masked * N(W), s[i][masked], last);
+        }
+        c += c_row;
+        HIDE(c);
+    }
+}
+
+/* clang-format off */
+#define NAME(mr, nv, c, e) N(tile_##mr##nv##c##e)
+#define TILE(mr, nv, column, edge)                                                                 \
+    static void NAME(mr, nv, column, edge)(TILE_ARGS)                                              \
+    {                                                                                              \
+        N(tile)(mr, nv, column, edge, k, c, c_row, a, a_row, a_col, b, b_row, last, accumulate);   \
+    }
+#define TILES(mr, nv) TILE(mr, nv, 0, 0) TILE(mr, nv, 0, 1) TILE(mr, nv, 1, 0) TILE(mr, nv, 1, 1)
+#define TILES4(nv) TILES(1, nv) TILES(2, nv) TILES(3, nv) TILES(4, nv)
+#define ROWS4(nv, c, e) NAME(1, nv, c, e), NAME(2, nv, c, e), NAME(3, nv, c, e), NAME(4, nv, c, e)
+#define ROWS6(nv, c, e) ROWS4(nv, c, e), NAME(5, nv, c, e), NAME(6, nv, c, e)
+#define ROWS8(nv, c, e) ROWS6(nv, c, e), NAME(7, nv, c, e), NAME(8, nv, c, e)
+TILES4(1) TILES(5, 1) TILES(6, 1) TILES(7, 1) TILES(8, 1)
+TILES4(2) TILES(5, 2) TILES(6, 2)
+TILES4(3)
+#if MANY_REGISTERS
+TILES(7, 2) TILES(8, 2) TILES(5, 3) TILES(6, 3) TILES(7, 3) TILES(8, 3)
+#define WIDTHS(c, e) {{ROWS8(1, c, e)}, {ROWS8(2, c, e)}, {ROWS8(3, c, e)}}
+#else /* at most 12 sums: with 2 or 3 of B and 1 of A they fill 16 registers */
+#define WIDTHS(c, e) {{ROWS8(1, c, e)}, {ROWS6(2, c, e)}, {ROWS4(3, c, e)}}
+#endif
+typedef void N(tile_function)(TILE_ARGS);
+static N(tile_function) *const N(tiles)[2][2][VECTOR_MAX][ROWS_MAX] = {
+    {WIDTHS(0, 0), WIDTHS(0, 1)},
+    {WIDTHS(1, 0), WIDTHS(1, 1)},
+};
+/* clang-format on */
+
+/* ---- gemm ----------------------------------------------------------------------------------- */
+
+/* How gemm cuts a product, and what it copies: scratch holds a block of A in a_room elements, then
+ * one of B, room in all. */
+typedef struct {
+    int64_t mc, nc, kc, rows, vectors, a_room, room;
+    bool pack_a, pack_b;
+} N(plan);
+
+static N(plan) N(make_plan)(const N(product) * g)
+{
+    static const int64_t rows[VECTOR_MAX] = {8, MANY_REGISTERS ? 8 : 6, MANY_REGISTERS ? 8 : 4};
+    const int64_t size = (int64_t)sizeof(T), step = 2 * VECTOR_MAX * N(W);
+    const int64_t vectors = MIN((g->n + N(W) - 1) / N(W), VECTOR_MAX);
+    N(plan) plan = {g->m, g->n, g->k, rows[vectors - 1], vectors, 0, 0, false, false};
+    plan.pack_b = g->n > 1 && (g->b_col != 1 ||
+                               (g->m >= PACK_ROWS && g->k > PACK_BYTES / size / g->n));
+    const bool far = g->a_col >= PACK_STRIDE / size || g->a_col <= -PACK_STRIDE / size;
+    plan.pack_a = g->n > step && g->a_col != 1 && (g->a_row != 1 || (plan.pack_b && far));
+    const struct blocks *block = &blocks[plan.pack_a];
+    if (plan.pack_a || plan.pack_b) {
+        const int64_t pieces = (g->k + block->kc - 1) / block->kc;
+        plan.kc = (g->k + pieces - 1) / pieces;
+        plan.mc = MIN(g->m, block->mc);
+    }
+    if (plan.pack_a) { /* rows of kc + W: not a power of two */
+        plan.room = plan.a_room = (plan.mc * (plan.kc + N(W)) + N(L)) / N(L) * N(L);
+    }
+    if (plan.pack_b) {
+        plan.nc = MIN(g->n, block->b_bytes / size / plan.kc / step * step);
+        plan.room += (plan.nc + N(W) - 1) / N(W) * N(W) * plan.kc;
+    }
+    return plan;
+}
+
+/* A strip of C, as wide as a tile; t says where its A, B and C start. */
+static void N(strip)(const N(plan) * plan, const N(product) * t, int64_t nv)
+{
+    const int last = (int)(t->n - (nv - 1) * N(W));
+    const bool edge = WHOLE_MASKED ? last <= N(E) : last < N(W);
+    N(tile_function) *const *const tiles = N(tiles)[t->a_row == 1][edge][nv - 1];
+    const int64_t panels = (t->m + plan->rows - 1) / plan->rows;
+    for (int64_t panel = 0; panel < panels; panel++) {
+        const int64_t i = part(t->m, panels, panel), next = part(t->m, panels, panel + 1);
+        for (int64_t r = next; plan->pack_b && r < MIN(2 * next - i, t->m); r++) {
+            for (int64_t byte = 0; byte < nv * VECTOR_BYTES; byte += 64) { /* the next tile's C */
+                __builtin_prefetch((const char *)(t->c + r * t->c_row) + byte, 1);
+            }
+        }
+        tiles[next - i - 1](t->k, t->c + i * t->c_row, t->c_row, t->a + i * t->a_row, t->a_row,
+                            t->a_col, t->b, t->b_row, last, t->accumulate);
+    }
+}
+
+/* A block of C, likewise; first: the packed B is not there yet. */
+static void N(block)(const N(plan) * plan, N(product) t, bool first, T *scratch)
+{
+    const int64_t n = t.n, vectors = (n + N(W) - 1) / N(W);
+    const int64_t strips = (vectors + plan->vectors - 1) / plan->vectors;
+    N(product) u = t;
+    if (plan->pack_a) {
+        const bool column = t.a_row == 1;
+        u.a = scratch;
+        u.a_row = column ? 1 : plan->kc + N(W);
+        u.a_col = column ? plan->mc : 1;
+        N(copy)(scratch, column ? u.a_col : u.a_row, column ? t.k : t.m, column ? t.m : t.k, t.a,
+                column ? t.a_col : t.a_row, column ? 1 : t.a_col);
+    }
+    for (int64_t strip = 0; strip < strips; strip++) {
+        const int64_t v = part(vectors, strips, strip), j = v * N(W);
+        const int64_t nv = part(vectors, strips, strip + 1) - v;
+        u.n = MIN(nv * N(W), n - j);
+        u.c = t.c + j;
+        u.b = t.b + j * t.b_col;
+        if (plan->pack_b) {
+            T *const packed = scratch + plan->a_room + j * t.k;
+            u.b_row = nv * N(W);
+            if (first) {
+                N(copy)(packed, u.b_row, t.k, u.n, u.b, t.b_row, t.b_col);
+            }
+            u.b = packed;
+        }
+        N(strip)(plan, &u, nv);
+    }
+}
+
+/* With room: says how many elements of scratch that takes, and does no more. So below. */
+static void N(gemm)(const N(product) * g, T *scratch, int64_t *room)
+{
+    const N(plan) plan = N(make_plan)(g);
+    if (room) {
+        *room += plan.room;
+        return;
+    }
+    for (int64_t j = 0; j < g->n; j += plan.nc) {
+        for (int64_t p = 0; p < g->k; p += plan.kc) {
+            for (int64_t i = 0; i < g->m; i += plan.mc) {
+                N(product) t = *g;
+                t.m = MIN(plan.mc, g->m - i);
+                t.n = MIN(plan.nc, g->n - j);
+                t.k = MIN(plan.kc, g->k - p);
+                t.a += i * g->a_row + p * g->a_col;
+                t.b += p * g->b_row + j * g->b_col;
+                t.c += i * g->c_row + j;
+                t.accumulate = g->accumulate || p > 0;
+                N(block)(&plan, t, i == 0, scratch);
+            }
+        }
+    }
+}
+
+/* A narrow C wastes lanes. When A is contiguous along m, C^T = B^T A^T can be had without packing;
+ * it goes to scratch, NARROW_BLOCK columns at a time, and from there transposed to C. */
+static bool N(is_narrow)(const N(product) * g)
+{
+    const int64_t rest = g->n % N(W);
+    const int64_t lanes = g->n - rest + (rest == 0 ? 0 : rest <= N(E) ? N(E) : N(W));
+    return g->a_row == 1 && g->n > 1 && g->n <= 2 * N(W) && 20 * g->n <= 17 * lanes &&
+           g->m >= 2 * N(W) && g->k >= 64;
+}
+
+static void N(narrow)(const N(product) * g, T *scratch, int64_t *room)
+{
+    for (int64_t i = 0; i < g->m; i += NARROW_BLOCK) {
+        N(product) t = N(transposed)(g, MIN(NARROW_BLOCK, g->m - i));
+        t.n = t.c_row;
+        if (room) {
+            *room += NARROW_BLOCK * t.m;
+            N(gemm)(&t, NULL, room);
+            return;
+        }
+        t.b += i;
+        t.c = scratch;
+        if (g->accumulate) {
+            N(copy)(t.c, t.n, t.m, t.n, g->c + i * g->c_row, 1, g->c_row);
+        }
+        N(gemm)(&t, scratch + NARROW_BLOCK * t.m, NULL);
+        N(copy)(g->c + i * g->c_row, g->c_row, t.n, t.m, t.c, 1, t.n);
+    }
+}
+
+/* ---- gemv: n is 1 --------------------------------------------------------------------------- */
+
+/* out[r] = one block of the dot of row r of a with x, 0 < k <= DOT_BLOCK */
+INLINE void N(dot_block)(const int rows, int64_t k, const T *a, int64_t a_row, const T *x, T *out)
+{
+    if (k < N(L)) {
+        for (int r = 0; r < rows; r++) {
+            out[r] = 0;
+            for (int64_t p = 0; p < k; p++) {
+                out[r] = N(FMA1)(a[r * a_row + p], x[p], out[r]);
+            }
+        }
+        return;
+    }
+    N(vec) s[N(R)][N(LV)] = {{{0}}};
+    for (; k >= N(L); k -= N(L), a += N(L), x += N(L)) {
+        UNROLL for (int v = 0; v < N(LV); v++) {
+            N(vec) y = LOAD(x + v * N(W));
+            HIDE_VECTOR(y); /* else it is loaded anew for each row */
+            UNROLL for (int r = 0; r < rows; r++) {
+                s[r][v] = FMA(LOAD(a + r * a_row + v * N(W)), y, s[r][v]);
+            }
+        }
+    }
+    UNROLL for (int v = 0; v < N(LV); v++) {
+        const int live = (int)MIN(k - v * N(W), N(W));
+        UNROLL for (int r = 0; r < rows; r++) {
+            if (live > 0) {
+                const N(vec) z = LOAD_N(a + r * a_row + v * N(W), live);
+                s[r][v] = FMA_N(z, LOAD_N(x + v * N(W), live), s[r][v], live);
+            }
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int half = N(LV) / 2; half > 0; half /= 2) {
+            UNROLL for (int v = 0; v < half; v++) {
+                s[r][v] += s[r][v + half];
+            }
+        }
+        out[r] = SUM(s[r][0]);
+    }
+}
+
+/* c[r] (+)= dot of row r of a with x. The blocks' sums are a binary counter: where the count of
+ * blocks has a one at bit b, total holds a sum of 2^b of them, high bits first. */
+INLINE void N(dot)(const int rows, const N(product) * g, int64_t i, const T *x)
+{
+    const T *const a = g->a + i * g->a_row;
+    T total[64][N(R)], s[N(R)] = {0}, *c = g->c + i * g->c_row;
+    int top = 0;
+    for (int64_t p = 0, block = 0;; p += DOT_BLOCK, block++) {
+        const bool end = g->k - p <= DOT_BLOCK;
+        N(dot_block)(rows, MIN(g->k - p, DOT_BLOCK), a + p, g->a_row, x + p, s);
+        if (g->k <= DOT_BLOCK) {
+            break;
+        }
+        for (int64_t bits = block; top > 0 && ((bits & 1) || end); bits >>= 1) {
+            top--;
+            for (int r = 0; r < rows; r++) {
+                s[r] = total[top][r] + s[r];
+            }
+        }
+        if (end) {
+            break;
+        }
+        memcpy(total[top++], s, sizeof s);
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        c[r * g->c_row] = g->accumulate ? c[r * g->c_row] + s[r] : s[r];
+    }
+}
+
+static void N(dots)(const N(product) * g, T *scratch, int64_t *room)
+{
+    const T *x = g->b_row == 1 ? g->b : scratch;
+    if (room) {
+        *room += g->b_row == 1 ? 0 : g->k;
+        return;
+    }
+    if (g->b_row != 1) {
+        N(copy)(scratch, 1, g->k, 1, g->b, g->b_row, 0);
+    }
+    int64_t i = 0;
+    for (; i + N(R) <= g->m; i += N(R)) {
+        N(dot)(N(R), g, i, x);
+    }
+    for (; i < g->m; i++) {
+        N(dot)(1, g, i, x);
+    }
+}
+
+/* y[0 .. m) (+)= the next depth columns of a times x, one after the other */
+INLINE void N(add_columns)(const int depth, int64_t m, T *y, const T *a, int64_t a_col, const T *x,
+                           int64_t x_step, int accumulate)
+{
+    N(vec) f[8];
+    UNROLL for (int d = 0; d < depth; d++) {
+        f[d] = SET1(x[d * x_step]);
+    }
+    for (; m >= N(W); m -= N(W), y += N(W), a += N(W)) {
+        N(vec) s = accumulate ? LOAD(y) : (N(vec)){0};
+        UNROLL for (int d = 0; d < depth; d++) {
+            s = FMA(f[d], LOAD(a + d * a_col), s);
+        }
+        STORE(y, s);
+    }
+    const int live = (int)m;
+    if (live > 0) {
+        N(vec) s = accumulate ? LOAD_N(y, live) : (N(vec)){0};
+        UNROLL for (int d = 0; d < depth; d++) {
+            s = FMA(f[d], LOAD_N(a + d * a_col, live), s);
+        }
+        STORE_N(y, s, live);
+    }
+}
+
+/* A contiguous along m: a piece of C stays in L1 while the columns go by, a few at a time. */
+static void N(columns)(const N(product) * g)
+{
+    const int64_t piece = COLUMN_BYTES / (int64_t)sizeof(T);
+    for (int64_t i = 0; i < g->m; i += piece) {
+        const T *a = g->a + i, *x = g->b;
+        int64_t m = MIN(piece, g->m - i), p = 0;
+        for (; p + 8 <= g->k; p += 8, a += 8 * g->a_col, x += 8 * g->b_row) {
+            N(add_columns)(8, m, g->c + i, a, g->a_col, x, g->b_row, g->accumulate || p > 0);
+        }
+        for (; p < g->k; p++, a += g->a_col, x += g->b_row) {
+            N(add_columns)(1, m, g->c + i, a, g->a_col, x, g->b_row, g->accumulate || p > 0);
+        }
+    }
+}
+
+/* ---- the choice ----------------------------------------------------------------------------- */
+
+static void N(run)(N(product) g, int64_t c_col, T *scratch, int64_t *room)
+{
+    if (g.m <= 0 || g.n <= 0 || (g.k <= 0 && (g.accumulate || room))) {
+        return;
+    }
+    if (g.m == 1 ? g.n > 1 || g.a_col != 1 : g.n > 1 && g.c_row == 1 && c_col != 1) {
+        g = N(transposed)(&g, c_col); /* a row becomes a column, C by columns becomes C by rows */
+    }
+    const bool columns = g.n == 1 && g.a_row == 1 && g.c_row == 1;
+    for (int64_t i = 0; g.k <= 0 && i < g.m; i++) {
+        for (int64_t j = 0; j < g.n; j++) {
+            g.c[i * g.c_row + j] = 0;
+        }
+    }
+    if (g.k <= 0) {
+        return;
+    }
+    if (g.n == 1 && g.a_col == 1) {
+        N(dots)(&g, scratch, room);
+    } else if (columns && g.m > VECTOR_MAX * N(W)) {
+        room ? (void)0 : N(columns)(&g);
+    } else if (N(is_narrow)(&g)) {
+        N(narrow)(&g, scratch, room);
+    } else {
+        g = columns ? N(transposed)(&g, 1) : g; /* few sums: one row of C in registers */
+        N(gemm)(&g, scratch, room);
+    }
+}
+
+size_t PASTE(N(pbp_matmul_scratch), PBP_ISA)(int64_t m, int64_t n, int64_t k, int64_t c_row,
+                                             int64_t c_col, int64_t a_row, int64_t a_col,
+                                             int64_t b_row, int64_t b_col)
+{
+    const N(product) g = {m, n, k, NULL, NULL, NULL, c_row, a_row, a_col, b_row, b_col, 0};
+    int64_t room = 0;
+    N(run)(g, c_col, NULL, &room);
+    return (size_t)room * sizeof(T);
+}
+
+void PASTE(N(pbp_matmul), PBP_ISA)(int64_t m, int64_t n, int64_t k, T *c, int64_t c_row,
+                                   int64_t c_col, const T *a, int64_t a_row, int64_t a_col,
+                                   const T *b, int64_t b_row, int64_t b_col, int accumulate,
+                                   void *scratch)
+{
+    const N(product) g = {m, n, k, c, a, b, c_row, a_row, a_col, b_row, b_col, accumulate};
+    N(run)(g, c_col, scratch, NULL);
+}
+
+#endif

@@ -1,0 +1,207 @@
+/* A run: puts the caller's buffers among the base pointers, starts the sweep loop of the tape's instruction set, and turns a failure
+   into an error.  Also what large instructions call on the way: the poll, and products in pieces. */
+#include "core.h"
+
+#include "kernels_matmul.h"
+
+/* Counts work down; at 0 it is time to ask the caller. */
+pbp_status pbp_sweep_poll(pbp_sweep *sweep, int64_t nanoseconds)
+{
+    sweep->budget -= nanoseconds;
+    if (sweep->budget > 0) {
+        return PBP_OK;
+    }
+    sweep->budget = PBP_POLL_NANOSECONDS;
+    if (sweep->poll == NULL || sweep->poll(sweep->poll_context) == 0) {
+        return PBP_OK;
+    }
+    return PBP_INTERRUPTED;
+}
+
+/* ---- products ---- */
+
+enum { M, N, K, C_ROW, C_COL, A_ROW, A_COL, B_ROW, B_COL, BATCH, C_BATCH, A_BATCH, B_BATCH };
+
+/* The largest pieces that a product is cut into so that each takes a few milliseconds.  Bits do not change: see
+   kernels_matmul.h. */
+static void piece_of(const int64_t *p, int64_t *m, int64_t *n, int64_t *k)
+{
+    const double work = (double)p[M] * (double)p[N] * (double)p[K];
+    const double touched = (double)p[M] * (double)p[K] + (double)p[K] * (double)p[N] + (double)p[M] * (double)p[N];
+    *m = p[M], *n = p[N], *k = p[K];
+    if (work < 3e8 && touched < 1e7) {
+        return;
+    }
+    if ((p[N] == 1 && p[A_COL] == 1) || (p[M] == 1 && p[B_ROW] == 1)) {
+        const int64_t some = ((int64_t)1 << 22) / (p[K] + 1) + 1;
+        *m = p[N] == 1 && p[A_COL] == 1 ? some : 1;
+        *n = *m == 1 && p[M] == 1 ? some : 1;
+    } else {
+        *m = *n = *k = PBP_MATMUL_POLL;
+    }
+    *m = *m < p[M] ? *m : p[M];
+    *n = *n < p[N] ? *n : p[N];
+    *k = *k < p[K] ? *k : p[K];
+}
+
+/* Scratch for the whole product and for its pieces. */
+int64_t pbp_matmul_scratch_bytes(const pbp_tape *tape, const pbp_array_op *op)
+{
+    const pbp_matmul_scratch scratch = op->a_dtype == PBP_FLOAT64 ? tape->isa->scratch_f64 : tape->isa->scratch_f32;
+    const int64_t *p = op->params;
+    int64_t m, n, k;
+    piece_of(p, &m, &n, &k);
+    const int64_t ms[3] = {p[M], m, p[M] % (m > 0 ? m : 1)}, ns[3] = {p[N], n, p[N] % (n > 0 ? n : 1)};
+    const int64_t ks[3] = {p[K], k, p[K] % (k > 0 ? k : 1)};
+    size_t most = 0;
+    for (int i = 0; i < 27; i++) {
+        if (i == 0 || ((i % 3 == 0) == (i == 0) && i / 3 % 3 != 0 && i / 9 != 0)) {
+            const size_t bytes = scratch(ms[i % 3], ns[i / 3 % 3], ks[i / 9], p[C_ROW], p[C_COL], p[A_ROW], p[A_COL],
+                                         p[B_ROW], p[B_COL]);
+            most = bytes > most ? bytes : most;
+        }
+    }
+    return most < (size_t)1 << 40 ? (int64_t)most : (int64_t)1 << 40;
+}
+
+static void multiply(const pbp_array_op *op, const pbp_sweep *sweep, int64_t m, int64_t n, int64_t k, char *d, const char *a,
+                     const char *b, int accumulate)
+{
+    const int64_t *p = op->params;
+    char *scratch = sweep->workspace->scratch;
+    if (op->a_dtype == PBP_FLOAT64) {
+        sweep->tape->isa->matmul_f64(m, n, k, (double *)(void *)d, p[C_ROW], p[C_COL], (const double *)(const void *)a,
+                                     p[A_ROW], p[A_COL], (const double *)(const void *)b, p[B_ROW], p[B_COL], accumulate,
+                                     scratch);
+    } else {
+        sweep->tape->isa->matmul_f32(m, n, k, (float *)(void *)d, p[C_ROW], p[C_COL], (const float *)(const void *)a,
+                                     p[A_ROW], p[A_COL], (const float *)(const void *)b, p[B_ROW], p[B_COL], accumulate,
+                                     scratch);
+    }
+}
+
+/* r[d] = r[a] @ r[b], or += with ACC, for each of the batch. */
+pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b)
+{
+    const int64_t *p = op->params, item = op->a_dtype == PBP_FLOAT64 ? 8 : 4;
+    const int accumulate = (op->flags & PBP_FLAG_ACC) != 0;
+    int64_t pm = p[M], pn = p[N], pk = p[K];
+    if (sweep->poll != NULL) {
+        piece_of(p, &pm, &pn, &pk);
+    }
+    if (pm == p[M] && pn == p[N] && pk == p[K] && p[BATCH] == 1) {
+        multiply(op, sweep, pm, pn, pk, d, a, b, accumulate);
+        return PBP_OK;
+    }
+    for (int64_t o = 0; o < p[BATCH]; o++) {
+        for (int64_t i = 0; i < p[M]; i += pm) {
+            for (int64_t j = 0; j < p[N]; j += pn) {
+                int64_t l = 0;
+                do {
+                    const int64_t m = p[M] - i < pm ? p[M] - i : pm, n = p[N] - j < pn ? p[N] - j : pn;
+                    const int64_t k = p[K] - l < pk ? p[K] - l : pk;
+                    multiply(op, sweep, m, n, k, d + item * (o * p[C_BATCH] + i * p[C_ROW] + j * p[C_COL]),
+                             a + item * (o * p[A_BATCH] + i * p[A_ROW] + l * p[A_COL]),
+                             b + item * (o * p[B_BATCH] + l * p[B_ROW] + j * p[B_COL]), accumulate || l > 0);
+                    l += pk;
+                    if (pbp_sweep_poll(sweep, m * n * k / 10 + m * n + k * (m + n)) != PBP_OK) {
+                        return PBP_INTERRUPTED;
+                    }
+                } while (l < p[K]);
+            }
+        }
+    }
+    return PBP_OK;
+}
+
+/* ---- runs ---- */
+
+static pbp_status describe(const pbp_sweep *sweep, pbp_status status, pbp_error *error)
+{
+    const uint32_t number = sweep->instruction;
+    if (status == PBP_INTERRUPTED) {
+        return pbp_fail(error, status, PBP_NONE, "the run was interrupted");
+    }
+    const char *name = pbp_row_name(sweep->tape->instructions[number].row);
+    if (status == PBP_ERROR_INDEX) {
+        pbp_fail(error, status, number, "index %lld is out of range for an axis of %lld (instruction %u, %s)",
+                 (long long)sweep->values[0], (long long)sweep->values[1], number, name);
+    } else {
+        pbp_fail(error, status, number, "%s (instruction %u, %s)", sweep->reason != NULL ? sweep->reason : "the run failed",
+                 number, name);
+    }
+    if (error != NULL) {
+        error->values[0] = sweep->values[0];
+        error->values[1] = sweep->values[1];
+    }
+    return status;
+}
+
+pbp_status pbp_run(const pbp_tape *tape, pbp_workspace *workspace, const void *const *inputs, void *const *outputs,
+                   const pbp_run_options *options, pbp_error *error)
+{
+    if (tape == NULL || workspace == NULL || workspace->tape != tape || (inputs == NULL && tape->info.n_inputs > 0) ||
+        (outputs == NULL && tape->info.n_outputs > 0)) {
+        return pbp_fail(error, PBP_ERROR_ARGUMENT, PBP_NONE, "an argument is NULL, or the workspace is another tape's");
+    }
+    char **bases = workspace->bases + 2;
+    for (uint32_t i = 0; i < tape->info.n_inputs; i++) {
+        /* Inputs are not written: the loader refuses instructions that would. */
+        *bases++ = (char *)(uintptr_t)inputs[i];
+    }
+    for (uint32_t i = 0; i < tape->info.n_outputs; i++) {
+        *bases++ = outputs[i];
+    }
+    pbp_sweep sweep;
+    sweep.tape = tape;
+    sweep.workspace = workspace;
+    sweep.bases = workspace->bases;
+    sweep.poll = tape->polls && options != NULL ? options->poll : NULL;
+    sweep.poll_context = options != NULL ? options->poll_context : NULL;
+    sweep.budget = PBP_POLL_NANOSECONDS;
+    sweep.instruction = 0;
+    sweep.values[0] = sweep.values[1] = 0;
+    sweep.reason = NULL;
+    const pbp_status status = tape->isa->run(&sweep);
+    return status == PBP_OK ? PBP_OK : describe(&sweep, status, error);
+}
+
+/* ---- overlaps of the caller's buffers ---- */
+
+static bool overlap(const char *x, uint64_t x_bytes, const char *y, uint64_t y_bytes)
+{
+    const uintptr_t p = (uintptr_t)x, q = (uintptr_t)y;
+    return x_bytes > 0 && y_bytes > 0 && p < q + y_bytes && q < p + x_bytes;
+}
+
+static bool allowed(const pbp_tape *tape, uint32_t output, uint32_t input)
+{
+    for (uint32_t i = 0; i < tape->n_aliases; i++) {
+        if (tape->aliases[2 * i] == output && tape->aliases[2 * i + 1] == input) {
+            return true;
+        }
+    }
+    return false;
+}
+
+pbp_status pbp_check_aliases(const pbp_tape *tape, const void *const *inputs, void *const *outputs, pbp_error *error)
+{
+    if (tape == NULL || (inputs == NULL && tape->info.n_inputs > 0) || (outputs == NULL && tape->info.n_outputs > 0)) {
+        return pbp_fail(error, PBP_ERROR_ARGUMENT, PBP_NONE, "an argument is NULL");
+    }
+    const pbp_array *out = tape->arrays + tape->info.n_inputs;
+    for (uint32_t i = 0; i < tape->info.n_outputs; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            if (overlap(outputs[i], out[i].bytes, outputs[j], out[j].bytes)) {
+                return pbp_fail(error, PBP_ERROR_ALIAS, PBP_NONE, "outputs %u and %u overlap", j, i);
+            }
+        }
+        for (uint32_t j = 0; j < tape->info.n_inputs; j++) {
+            const bool same = outputs[i] == inputs[j] && out[i].bytes == tape->arrays[j].bytes;
+            if (overlap(outputs[i], out[i].bytes, inputs[j], tape->arrays[j].bytes) && !(same && allowed(tape, i, j))) {
+                return pbp_fail(error, PBP_ERROR_ALIAS, PBP_NONE, "output %u overlaps input %u", i, j);
+            }
+        }
+    }
+    return PBP_OK;
+}

@@ -1,0 +1,269 @@
+/* Loads a tape: container, layout, then each instruction into code for the sweep loop; and answers questions about it.
+
+   Costs are estimated on the way, from extents and trips, to place polls: a loop looks at the clock at its end if all
+   its steps take some milliseconds; straight-line work gets a poll point every few; instructions that take long by
+   themselves poll inside. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define POLL_STRAIGHT 5e6 /* nanoseconds */
+#define POLL_LOOP 2e6
+#define POLL_EVER 2e6
+#define BIG 2000000
+
+#define TRY(call)                                                                                 \
+    do {                                                                                           \
+        const pbp_status status_ = (call);                                                         \
+        if (status_ != PBP_OK) {                                                                   \
+            return status_;                                                                        \
+        }                                                                                          \
+    } while (0)
+
+/* Costs on the way through the instructions. */
+typedef struct builder {
+    pbp_tape *tape;
+    int64_t *plan;
+    double *costs;            /* per loop: one step so far */
+    double total, straight;   /* outside loops; since the last place that polls */
+    uint32_t code_room;
+} builder;
+
+static const uint16_t scalar_ops[PBP_ROW_COUNT] = {
+#define MAP1(name, dtypes, cost, expression, text) [PBP_ROW_##name] = PBP_OP_##name,
+#define MAP2(name, dtypes, cost, expression, text) [PBP_ROW_##name] = PBP_OP_##name,
+#define MAP3(name, dtypes, cost, expression, text) [PBP_ROW_##name] = PBP_OP_##name,
+#define FUNCTION1(name, dtypes, function, cost, text) [PBP_ROW_##name] = PBP_OP_##name,
+#define FUNCTION2(name, dtypes, function, cost, text) [PBP_ROW_##name] = PBP_OP_##name,
+#define LOGIC1(name, dtypes, expression, text) [PBP_ROW_##name] = PBP_OP_##name,
+#define LOGIC2(name, dtypes, expression, text) [PBP_ROW_##name] = PBP_OP_##name,
+#define COMPARE1(name, dtypes, cost, expression, text) [PBP_ROW_##name] = PBP_OP_##name,
+#define COMPARE2(name, dtypes, cost, expression, text) [PBP_ROW_##name] = PBP_OP_##name,
+#include "pybackprop_instr.def"
+    [PBP_ROW_SELECT] = PBP_OP_SELECT,
+};
+
+static void emit(builder *b, pbp_code code)
+{
+    b->tape->code[b->tape->n_code++] = code;
+}
+
+static void add_cost(builder *b, uint32_t loop, double cost)
+{
+    if (loop == PBP_NONE) {
+        b->total += cost;
+    } else {
+        b->costs[loop] += cost;
+    }
+    b->straight += cost;
+    if (b->straight > POLL_STRAIGHT) {
+        emit(b, (pbp_code){.op = PBP_OP_POLL});
+        b->straight = 0;
+    }
+}
+
+static void emit_loop_begin(builder *b, uint32_t number)
+{
+    pbp_loop *loop = &b->tape->loops[number];
+    loop->code_begin = b->tape->n_code;
+    emit(b, (pbp_code){.op = PBP_OP_LOOP_BEGIN, .d = number});
+}
+
+static void emit_loop_end(builder *b, uint32_t number)
+{
+    pbp_loop *loop = &b->tape->loops[number];
+    const double step = b->costs[number] + 2.0 + 0.5 * loop->n_bases, all = step * (double)loop->trip;
+    const bool polls = all > POLL_LOOP;
+    loop->cost = step < 1e18 ? (int64_t)step + 1 : (int64_t)1e18;
+    loop->code_end = b->tape->n_code;
+    emit(b, (pbp_code){.op = polls ? PBP_OP_LOOP_END_POLL : PBP_OP_LOOP_END, .d = number});
+    if (polls) {
+        b->straight = 0;
+    }
+    if (loop->parent == PBP_NONE) {
+        b->total += all;
+    } else {
+        b->costs[loop->parent] += all;
+    }
+    b->straight = polls ? 0 : b->straight + all;
+}
+
+/* SLOAD and SSTORE carry base and offset of their array operand in the code. */
+static void emit_bridge(builder *b, const pbp_instruction *in, const pbp_array_op *op)
+{
+    const bool load = in->row == PBP_ROW_SLOAD, frame = (in->flags & (load ? PBP_FLAG_DF : PBP_FLAG_AF)) != 0;
+    const uint64_t offset = (uint64_t)(load ? op->a_offset : op->d_offset);
+    const bool truth = (load ? op->a_dtype : op->d_dtype) == PBP_BOOL;
+    const int first = load ? (truth ? PBP_OP_SLOAD_TRUTH : PBP_OP_SLOAD) : (truth ? PBP_OP_SSTORE_TRUTH : PBP_OP_SSTORE);
+    emit(b, (pbp_code){.op = (uint16_t)(first + frame),
+                       .d = load ? in->d : op->d_base,
+                       .a = load ? op->a_base : in->a,
+                       .b = (uint32_t)offset,
+                       .c = (uint32_t)(offset >> 32)});
+}
+
+static pbp_status emit_array(builder *b, const pbp_array_op *op)
+{
+    pbp_tape *tape = b->tape;
+    pbp_instruction_row row;
+    uint16_t code = PBP_OP_ARRAY_SWEEP;
+    pbp_instruction_get(op->row, &row);
+    const bool map = strcmp(row.group, "map") == 0 || strcmp(row.group, "compare") == 0 || strcmp(row.group, "select") == 0 ||
+                     strcmp(row.group, "cast") == 0;
+    if (map && op->kernel.sweep != pbp_power_checked) {
+        code = op->cost > BIG     ? PBP_OP_ARRAY_BIG
+               : op->shaped       ? PBP_OP_ARRAY_SHAPED
+               : op->outer != 1 || op->shape.rows != 1 ? PBP_OP_ARRAY_ROWS
+               : row.arity == 1   ? PBP_OP_ARRAY1
+               : row.arity == 2   ? PBP_OP_ARRAY2
+                                  : PBP_OP_ARRAY3;
+    }
+    if (op->row == PBP_ROW_MATMUL) {
+        const int64_t bytes = pbp_matmul_scratch_bytes(tape, op);
+        tape->scratch_bytes = bytes > tape->scratch_bytes ? bytes : tape->scratch_bytes;
+    }
+    tape->ops[tape->n_ops] = *op;
+    emit(b, (pbp_code){.op = code, .d = tape->n_ops++});
+    return PBP_OK;
+}
+
+static pbp_status build_instruction(builder *b, uint32_t number, pbp_error *error)
+{
+    pbp_tape *tape = b->tape;
+    const pbp_instruction *in = &tape->instructions[number];
+    pbp_array_op op;
+    bool runs = false;
+    TRY(pbp_instruction_check(tape, number, &op, b->plan, &runs, error));
+    if (!runs) {
+        return PBP_OK;
+    }
+    if (in->row == PBP_ROW_COPY) {
+        b->plan += 1 + 3 * b->plan[0];
+    }
+    if (in->flags & PBP_FLAG_SCALAR) {
+        const uint32_t frames = (in->flags & ~PBP_FLAG_SCALAR) >> PBP_FRAME_SHIFT;
+        emit(b, (pbp_code){(uint16_t)(scalar_ops[in->row] + frames), 0, in->d, in->a, in->b, in->c});
+    } else if (in->row == PBP_ROW_LOOP_BEGIN) {
+        emit_loop_begin(b, in->d);
+        return PBP_OK;
+    } else if (in->row == PBP_ROW_LOOP_END) {
+        emit_loop_end(b, in->d);
+        return PBP_OK;
+    } else if (in->row == PBP_ROW_SLOAD || in->row == PBP_ROW_SSTORE) {
+        emit_bridge(b, in, &op);
+    } else {
+        TRY(emit_array(b, &op));
+    }
+    add_cost(b, tape->loop_of[number], (double)op.cost);
+    return PBP_OK;
+}
+
+/* Room for everything that build_instruction appends to. */
+static pbp_status allocate_code(builder *b, pbp_error *error)
+{
+    pbp_tape *tape = b->tape;
+    const size_t n = tape->info.n_instructions;
+    size_t plans = 1;
+    for (size_t i = 0; i < n; i++) {
+        const pbp_instruction *in = &tape->instructions[i];
+        if (in->row == PBP_ROW_COPY && (int64_t)in->params < tape->n_params) {
+            const int64_t ndim = tape->params[in->params];
+            plans += ndim >= 0 && ndim <= PBP_MAX_NDIM ? 1 + 3 * (size_t)ndim : 1;
+        }
+    }
+    tape->code = pbp_alloc((2 * n + 1) * sizeof *tape->code);
+    tape->ops = pbp_alloc((n + 1) * sizeof *tape->ops);
+    tape->plans = pbp_alloc(plans * sizeof *tape->plans);
+    b->costs = pbp_alloc(((size_t)tape->info.n_loops + 1) * sizeof *b->costs);
+    b->plan = tape->plans;
+    if (tape->code == NULL || tape->ops == NULL || tape->plans == NULL || b->costs == NULL) {
+        return pbp_fail(error, PBP_ERROR_MEMORY, PBP_NONE, "no memory for the tape");
+    }
+    memset(b->costs, 0, ((size_t)tape->info.n_loops + 1) * sizeof *b->costs);
+    return PBP_OK;
+}
+
+static pbp_status build(pbp_tape *tape, pbp_error *error)
+{
+    builder b = {.tape = tape};
+    pbp_status status = allocate_code(&b, error);
+    for (uint32_t i = 0; i < tape->info.n_instructions && status == PBP_OK; i++) {
+        status = build_instruction(&b, i, error);
+    }
+    if (status == PBP_OK) {
+        emit(&b, (pbp_code){.op = PBP_OP_STOP});
+        tape->polls = b.total > POLL_EVER;
+        tape->info.cost = b.total < 1e18 ? (uint64_t)b.total : (uint64_t)1e18;
+        tape->info.workspace_bytes = pbp_workspace_bytes(tape);
+    }
+    free(b.costs);
+    return status;
+}
+
+pbp_status pbp_tape_load(const void *bytes, size_t size, pbp_tape **out, pbp_error *error)
+{
+    if (out == NULL) {
+        return pbp_fail(error, PBP_ERROR_ARGUMENT, PBP_NONE, "out is NULL");
+    }
+    *out = NULL;
+    pbp_tape *tape = pbp_alloc(sizeof *tape);
+    if (tape == NULL) {
+        return pbp_fail(error, PBP_ERROR_MEMORY, PBP_NONE, "no memory for the tape");
+    }
+    memset(tape, 0, sizeof *tape);
+    tape->isa = pbp_isa_choose();
+    pbp_status status = pbp_container_read(tape, bytes, size, error);
+    status = status == PBP_OK ? pbp_layout_check(tape, error) : status;
+    status = status == PBP_OK ? build(tape, error) : status;
+    if (status != PBP_OK) {
+        pbp_tape_free(tape);
+        return status;
+    }
+    *out = tape;
+    return PBP_OK;
+}
+
+void pbp_tape_free(pbp_tape *tape)
+{
+    if (tape == NULL) {
+        return;
+    }
+    free(tape->code);
+    free(tape->ops);
+    free(tape->instructions);
+    free(tape->operands);
+    free(tape->bases);
+    free(tape->loops);
+    free(tape->params);
+    free(tape->plans);
+    free(tape->consts);
+    free(tape->arrays);
+    free(tape->aliases);
+    free(tape->labels);
+    free(tape->loop_of);
+    free(tape);
+}
+
+void pbp_tape_info_get(const pbp_tape *tape, pbp_tape_info *out)
+{
+    *out = tape->info;
+}
+
+pbp_status pbp_tape_input(const pbp_tape *tape, uint32_t index, pbp_array *out)
+{
+    if (index >= tape->info.n_inputs) {
+        return PBP_ERROR_ARGUMENT;
+    }
+    *out = tape->arrays[index];
+    return PBP_OK;
+}
+
+pbp_status pbp_tape_output(const pbp_tape *tape, uint32_t index, pbp_array *out)
+{
+    if (index >= tape->info.n_outputs) {
+        return PBP_ERROR_ARGUMENT;
+    }
+    *out = tape->arrays[tape->info.n_inputs + index];
+    return PBP_OK;
+}

@@ -8,7 +8,7 @@ that tape with next to no cost per call.
 >>> value, gradient = f(np.array([0.0, 1.0]))
 """
 
-from . import dispatch, errors, numpy, special
+from . import dispatch, errors, numpy, optim, special
 from ._core import __version__
 from .api import (
     compile,  # noqa: A004
@@ -23,10 +23,11 @@ from .api import (
     vmap,
 )
 from .loops import scan
+from .serialize import load, save
 from .special import relu, sigmoid, softplus
 
 __all__ = [
-    "__version__", "compile", "errors", "grad", "hessian", "hvp", "jacobian", "jvp", "numpy", "relu", "scan",
+    "__version__", "compile", "errors", "grad", "hessian", "hvp", "jacobian", "jvp", "load", "numpy", "optim", "relu", "save", "scan",
     "sigmoid", "softplus", "special", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 

@@ -1,0 +1,427 @@
+"""Where NumPy code meets the graph: operators, methods and protocols of :class:`graph.Value`.
+
+Importing this module puts them onto the class. Operators record at once; NumPy's ufuncs and
+functions arrive by ``__array_ufunc__`` and ``__array_function__`` and are looked up in the tables
+of :mod:`pybackprop.numpy`. What a static graph cannot record is refused with the user's line and
+the alternative; each refusal is noted in the graph first, because NumPy swallows or rewords errors.
+"""
+
+import numpy as np
+
+from . import numpy as surface_module
+from .errors import TraceError
+from .graph import CONSTANT, Value, leaked
+from .numpy import (
+    _indexing,
+    _picking,
+    _products,
+    _reduction,
+    _selection,
+    _shaping,
+    _ufuncs,
+    _updates,
+)
+from .numpy._common import (
+    READ,
+    NoGraphError,
+    as_value,
+    doing,
+    here,
+    is_number,
+    refuse,
+    refuse_conversion,
+    storing,
+    unsupported,
+)
+from .numpy._ufuncs import OPERATIONS
+
+# ---- operators ----------------------------------------------------------------------------------
+
+
+def _is_weak(x):
+    return x.weak if type(x) is Value else is_number(x)
+
+
+def _weakened(result, node_count):
+    """Mark a result of weak operands as weak, if this operation made it."""
+    nodes = result.node.graph.nodes
+    if len(nodes) > node_count and nodes[-1] is result.node:
+        result.weak = True
+    return result
+
+
+_FOREIGN = (str, bytes, dict, set, type(None), type(Ellipsis), slice)
+
+
+def _operator(operate, reflected=False):
+    if reflected:
+
+        def method(self, other):
+            if isinstance(other, _FOREIGN):
+                return NotImplemented
+            if self.weak and _is_weak(other):
+                count = len(self.node.graph.nodes)
+                return _weakened(operate(other, self), count)
+            try:
+                return operate(other, self)
+            except NoGraphError:
+                raise leaked(self) from None
+    else:
+
+        def method(self, other):
+            if isinstance(other, _FOREIGN):
+                return NotImplemented
+            if self.weak and _is_weak(other):
+                count = len(self.node.graph.nodes)
+                return _weakened(operate(self, other), count)
+            try:
+                return operate(self, other)
+            except NoGraphError:
+                raise leaked(self) from None
+
+    return method
+
+
+def _unary(operate):
+    def method(self):
+        if self.weak:
+            count = len(self.node.graph.nodes)
+            return _weakened(operate(self), count)
+        return operate(self)
+
+    return method
+
+
+def _power(self, other, modulo=None):
+    if modulo is not None:
+        unsupported("pow with three arguments is not supported", self)
+    return _forward_power(self, other)
+
+
+_forward_power = _operator(_ufuncs.operator_power)
+
+_BINARY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",
+    "floordiv": "floor_divide", "mod": "remainder", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
+}  # fmt: skip
+_COMPARISONS = {
+    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
+    "ge": "greater_equal",
+}  # fmt: skip
+_UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
+
+
+def _comparison(operate):
+    # The result is bool and never weak. Dicts and sets of values stay safe although == is
+    # elementwise: # they compare by ``is`` first, then by hash, and hashes of live objects are
+    # distinct.
+    def method(self, other):
+        if isinstance(other, _FOREIGN):
+            return NotImplemented
+        return operate(self, other)
+
+    return method
+
+
+def _divmod(self, other):
+    return self // other, self % other
+
+
+def _rdivmod(self, other):
+    return other // self, other % self
+
+
+def _matmul(self, other):
+    return NotImplemented if isinstance(other, _FOREIGN) else _products.matmul.traced(self, other)
+
+
+def _rmatmul(self, other):
+    return NotImplemented if isinstance(other, _FOREIGN) else _products.matmul.traced(other, self)
+
+
+# ---- containers ---------------------------------------------------------------------------------
+
+
+def _length(self):
+    if not self.shape:
+        raise TypeError("len() of unsized object")
+    return self.shape[0]
+
+
+def _iterate(self):
+    if not self.shape:
+        raise TypeError("iteration over a 0-d array")
+    return (self[i] for i in range(self.shape[0]))
+
+
+def _contains(self, item):
+    refuse_conversion(self, "'in'", "use np.any(x == item), which is traced")
+
+
+def _setitem(self, index, value):
+    refuse(
+        TraceError(
+            f"{here()}: traced arrays cannot be assigned into yet; use x = x.at[i].set(v), or "
+            "x.at[i].add(v) for x[i] += v"
+        ),
+        self,
+    )
+
+
+# ---- conversions to Python numbers --------------------------------------------------------------
+
+_BRANCH = (
+    "use np.where(condition, a, b) or bp.cond for a choice, bp.while_loop or bp.scan for a loop, "
+    "or static_argnums for an argument that is not differentiated"
+)
+
+
+def _bool(self):
+    refuse_conversion(self, "bool(), as in if, while, and, or, not, max(), min(),", _BRANCH)
+
+
+def _float(self):
+    refuse_conversion(
+        self,
+        "float(), which the math module calls as well,",
+        "use the NumPy function (np.exp for math.exp), or return the value from the function",
+    )
+
+
+def _int(self):
+    refuse_conversion(
+        self, "int()", "use .astype(int), or static_argnums for an argument that is a plain integer"
+    )
+
+
+def _index(self):
+    refuse_conversion(
+        self,
+        "an integer (as range(), a list's index or a shape does)",
+        "use static_argnums, bp.fori_loop or bp.scan, or index a traced array",
+        converted=True,
+    )
+
+
+def _complex(self):
+    refuse_conversion(self, "complex()", "complex dtypes come with a later version")
+
+
+def _item(self, *args):
+    refuse_conversion(self, "item()", "leave the value traced, or return it from the function")
+
+
+def _tolist(self):
+    refuse_conversion(self, "tolist()", "iterate over the value, or return it from the function")
+
+
+def _fill(self, value):
+    refuse_conversion(self, "fill()", "values are immutable; use np.full_like(x, v)")
+
+
+def _to_array(self, dtype=None, copy=None):
+    if self.node.graph.closed and self.node.primitive is not CONSTANT:
+        refuse(leaked(self), self)
+    if self.shape or storing() or doing(READ):
+        refuse_conversion(
+            self,
+            "conversion to a NumPy array",
+            "use np.stack or np.concatenate to join traced arrays, and leave np.array and "
+            "np.asarray of a traced array out (pybackprop.numpy.asarray accepts it); functions that do "
+            "not dispatch (scipy.stats, scipy.linalg, scipy.special.logsumexp and softmax) have "
+            "counterparts in pybackprop",
+            converted=True,
+        )
+    # A scalar becomes an object, so that np.array([a, b * c]) is an array of scalars, which every
+    # function of ours takes.
+    array = np.empty((), object)
+    array[()] = self
+    return array
+
+
+# ---- NumPy's protocols --------------------------------------------------------------------------
+
+
+def _array_ufunc(self, ufunc, method, *inputs, **options):
+    out = options.pop("out", None)
+    if out is not None and any(o is not None for o in out):
+        refuse(
+            TraceError(
+                f"{here()}: {ufunc.__name__} would write a traced value into a NumPy array in "
+                "place (as a += x does when a is an array and x is traced); write a = a + x instead"
+            ),
+            self,
+        )
+    name = ufunc.__name__
+    function = _ufuncs.UFUNCS.get(name)
+    if function is None:
+        unsupported(f"numpy or scipy function {name} is not supported on traced values", self)
+    if method == "__call__":
+        return (
+            function.traced(*inputs, **options)
+            if hasattr(function, "traced")
+            else function(*inputs, **options)
+        )
+    if method == "reduce" and name in _REDUCTIONS:
+        options.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
+        if name in ("maximum", "minimum"):
+            options.pop("dtype", None)
+        return _REDUCTIONS[name](inputs[0], **options)
+    if method == "accumulate" and name in _ACCUMULATIONS:
+        options.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
+        return _ACCUMULATIONS[name](inputs[0], **options)
+    if method == "outer":
+        a, b = as_value(inputs[0]), as_value(inputs[1])
+        return function(_shaping.to_shape(a, a.shape + (1,) * b.ndim), b, **options)
+    advice = "; use x.at[i].add(v)" if method == "at" else ""
+    unsupported(f"{name}.{method} is not supported on traced values{advice}", self)
+
+
+_REDUCTIONS = {
+    "add": _reduction.sum, "multiply": _reduction.prod, "maximum": _reduction.max,
+    "minimum": _reduction.min, "logical_and": _reduction.all, "logical_or": _reduction.any,
+}  # fmt: skip
+_ACCUMULATIONS = {"add": _reduction.cumsum, "multiply": _reduction.cumprod}
+
+
+def _array_function(self, function, types, args, kwargs):
+    ours = surface_module.FUNCTIONS.get(function)
+    if ours is None:
+        name = getattr(function, "__name__", str(function))
+        module = getattr(function, "__module__", "numpy") or "numpy"
+        unsupported(f"{module}.{name} is not supported on traced values", self)
+    return ours(*args, **kwargs)
+
+
+def _array_namespace(self, *, api_version=None):
+    return surface_module
+
+
+# ---- methods ------------------------------------------------------------------------------------
+
+
+def _method(function):
+    def method(self, *args, **kwargs):
+        return traced(self, *args, **kwargs)
+
+    traced = getattr(function, "traced", function)
+    method.__name__ = function.__name__
+    method.__doc__ = f"See ``numpy.ndarray.{function.__name__}``."
+    return method
+
+
+def _reshape(self, *shape, order="C", copy=None):
+    """See ``numpy.ndarray.reshape``."""
+    return _shaping.reshape.traced(self, shape[0] if len(shape) == 1 else shape, order)
+
+
+def _transpose(self, *axes):
+    """See ``numpy.ndarray.transpose``."""
+    if not axes or axes == (None,):
+        return _shaping.transpose.traced(self)
+    return _shaping.transpose.traced(self, axes[0] if len(axes) == 1 else axes)
+
+
+def _astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
+    """See ``numpy.ndarray.astype``."""
+    return _shaping.astype.traced(self, dtype)
+
+
+def _clip(self, min=None, max=None, out=None, **options):
+    """See ``numpy.ndarray.clip``."""
+    return _selection.clip.traced(self, min, max, out)
+
+
+def _view(self, *args, **kwargs):
+    unsupported("view is not supported on traced values", self)
+
+
+_METHODS = {
+    name: getattr(_reduction, name)
+    for name in (
+        "sum", "prod", "mean", "var", "std", "max", "min", "argmax", "argmin", "any", "all",
+        "cumsum", "cumprod", "ptp",
+    )
+} | {
+    "dot": _products.dot, "ravel": _shaping.ravel, "flatten": _shaping.ravel,
+    "swapaxes": _shaping.swapaxes, "squeeze": _shaping.squeeze, "repeat": _shaping.repeat,
+    "take": _picking.take, "diagonal": _picking.diagonal, "trace": _picking.trace,
+    "round": _selection.round, "copy": _shaping.copy, "conj": _ufuncs.conjugate,
+    "conjugate": _ufuncs.conjugate,
+}  # fmt: skip
+# Loops over object arrays call methods named after the ufunc.
+_OBJECT_LOOPS = (
+    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan arctan2 hypot "
+    "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint fabs square reciprocal absolute "
+    "sign degrees radians deg2rad rad2deg isnan isinf isfinite signbit logical_not logical_and "
+    "logical_or logical_xor maximum minimum fmax fmin fmod copysign logaddexp logaddexp2"
+).split()
+
+
+def install():
+    """Put operators, methods and protocols onto :class:`graph.Value`."""
+    for name, ufunc in _BINARY.items():
+        setattr(Value, f"__{name}__", _operator(OPERATIONS[ufunc]))
+        setattr(Value, f"__r{name}__", _operator(OPERATIONS[ufunc], reflected=True))
+    for name, ufunc in _COMPARISONS.items():
+        setattr(Value, f"__{name}__", _comparison(OPERATIONS[ufunc]))
+    for name, ufunc in _UNARY.items():
+        setattr(Value, f"__{name}__", _unary(OPERATIONS[ufunc]))
+    for name, function in _METHODS.items():
+        setattr(Value, name, _method(function))
+    for name in _OBJECT_LOOPS:
+        setattr(Value, name, _method(_ufuncs.UFUNCS[name]))
+    special = {
+        "__pow__": _power,
+        "__rpow__": _operator(_ufuncs.operator_power, reflected=True),
+        "__divmod__": _divmod,
+        "__rdivmod__": _rdivmod,
+        "__matmul__": _matmul,
+        "__rmatmul__": _rmatmul,
+        "__round__": lambda self, digits=None: _selection.round.traced(self, digits or 0),
+        "__hash__": object.__hash__,
+        "__len__": _length,
+        "__iter__": _iterate,
+        "__contains__": _contains,
+        "__getitem__": _indexing.getitem,
+        "__setitem__": _setitem,
+        "__bool__": _bool,
+        "__float__": _float,
+        "__int__": _int,
+        "__trunc__": _int,
+        "__index__": _index,
+        "__complex__": _complex,
+        "__copy__": lambda self: self,
+        "__deepcopy__": lambda self, memo: self,
+        "__array__": _to_array,
+        "__array_ufunc__": _array_ufunc,
+        "__array_function__": _array_function,
+        "__array_namespace__": _array_namespace,
+        "__array_priority__": 1000.0,
+        "reshape": _reshape,
+        "transpose": _transpose,
+        "astype": _astype,
+        "clip": _clip,
+        "item": _item,
+        "tolist": _tolist,
+        "fill": _fill,
+        "view": _view,
+        "at": property(_updates.at),
+        "T": property(_shaping.transpose.traced),
+        "mT": property(_shaping.matrix_transpose.traced),
+        "real": property(lambda self: self),
+        "imag": property(_selection.imag.traced),
+        "nbytes": property(lambda self: self.size * self.dtype.itemsize),
+        "itemsize": property(lambda self: self.dtype.itemsize),
+        "flat": property(_iterate_flat),
+    }
+    for name, attribute in special.items():
+        setattr(Value, name, attribute)
+
+
+def _iterate_flat(self):
+    return iter(_shaping.to_shape(self, (self.size,)))
+
+
+install()

@@ -1,0 +1,198 @@
+"""NumPy's functions by NumPy's names, on traced values and on plain arrays.
+
+On traced values each records primitives; on plain arrays it computes at once, through the same
+compiled tapes. Functions that only make arrays return NumPy's. ``FUNCTIONS`` and ``UFUNCS`` are
+the tables through which NumPy's own functions reach these (:mod:`pybackprop.dispatch`).
+"""
+
+# ruff: noqa: F401 - this module is a list of names, many of them built-in ones
+import numpy as _numpy
+from numpy import (
+    bool_,
+    dtype,
+    e,
+    euler_gamma,
+    finfo,
+    float32,
+    float64,
+    iinfo,
+    inf,
+    int8,
+    int16,
+    int32,
+    int64,
+    nan,
+    newaxis,
+    pi,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+
+from . import (
+    _creation,
+    _einsum,
+    _products,
+    _reduction,
+    _selection,
+    _shaping,
+    _ufuncs,
+    linalg,
+)
+from ._common import as_value
+from ._creation import (
+    arange,
+    array,
+    asanyarray,
+    asarray,
+    ascontiguousarray,
+    can_cast,
+    empty,
+    empty_like,
+    eye,
+    full,
+    full_like,
+    geomspace,
+    identity,
+    indices,
+    iscomplexobj,
+    isrealobj,
+    linspace,
+    logspace,
+    meshgrid,
+    ndim,
+    ones,
+    ones_like,
+    result_type,
+    shape,
+    size,
+    tri,
+    zeros,
+    zeros_like,
+)
+from ._einsum import einsum
+from ._picking import diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
+from ._products import (
+    dot,
+    inner,
+    kron,
+    matmul,
+    matvec,
+    outer,
+    tensordot,
+    vdot,
+    vecdot,
+    vecmat,
+)
+from ._reduction import (
+    all,
+    amax,
+    amin,
+    any,
+    argmax,
+    argmin,
+    average,
+    count_nonzero,
+    cumprod,
+    cumsum,
+    max,
+    mean,
+    min,
+    nanmean,
+    nanprod,
+    nansum,
+    prod,
+    ptp,
+    std,
+    sum,
+    var,
+)
+from ._selection import (
+    allclose,
+    around,
+    array_equal,
+    clip,
+    diff,
+    ediff1d,
+    imag,
+    isclose,
+    nan_to_num,
+    real,
+    round,
+    where,
+)
+from ._shaping import (
+    append,
+    array_split,
+    astype,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_arrays,
+    broadcast_to,
+    column_stack,
+    concat,
+    concatenate,
+    copy,
+    dsplit,
+    dstack,
+    expand_dims,
+    flip,
+    fliplr,
+    flipud,
+    hsplit,
+    hstack,
+    matrix_transpose,
+    moveaxis,
+    pad,
+    permute_dims,
+    ravel,
+    repeat,
+    reshape,
+    roll,
+    rollaxis,
+    rot90,
+    row_stack,
+    split,
+    squeeze,
+    stack,
+    swapaxes,
+    tile,
+    transpose,
+    unstack,
+    vsplit,
+    vstack,
+)
+from ._ufuncs import UFUNCS
+from ._updates import at
+
+bool = _numpy.bool_
+broadcast_shapes = _numpy.broadcast_shapes
+issubdtype = _numpy.issubdtype
+
+for _name in [
+    name
+    for name, function in vars(_ufuncs).items()
+    if callable(function) and not name.startswith("_") and hasattr(function, "traced")
+]:
+    globals()[_name] = getattr(_ufuncs, _name)
+divmod, modf = _ufuncs.divmod, _ufuncs.modf
+UFUNCS["matmul"], UFUNCS["vecdot"] = matmul, vecdot
+UFUNCS["matvec"], UFUNCS["vecmat"] = matvec, vecmat
+
+
+def _table():
+    """NumPy's function objects and ours, by shared name."""
+    table = {}
+    for module, ours in ((_numpy, globals()), (_numpy.linalg, vars(linalg))):
+        for name, function in ours.items():
+            if name.startswith("_") or not callable(function) or isinstance(function, type):
+                continue
+            theirs = getattr(module, name, None)
+            if callable(theirs) and not isinstance(theirs, (type, _numpy.ufunc)):
+                table[theirs] = function
+    return table
+
+
+FUNCTIONS = _table()

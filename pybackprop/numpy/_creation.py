@@ -1,0 +1,220 @@
+"""Functions that make arrays: plain NumPy ones, unless a traced value is among the arguments."""
+
+import numpy as np
+
+from ..graph import Value, current_graph
+from ..primitives import elementwise as ew
+from ..primitives.base import broadcast, filled
+from ._common import (
+    as_value,
+    cast,
+    check_dtype,
+    holds_value,
+    is_number,
+    promoted,
+    refuse_conversion,
+    scalar,
+    shape_of,
+    static_index,
+    unsupported,
+)
+from ._shaping import to_shape
+
+
+def _forward(name):
+    plain = getattr(np, name)
+
+    def create(*args, **kwargs):
+        for x in (*args, *kwargs.values()):
+            if isinstance(x, Value):
+                refuse_conversion(
+                    x, name, "its arguments must be Python numbers, or known from shapes"
+                )
+        return plain(*args, **kwargs)
+
+    create.__name__ = create.__qualname__ = name
+    create.__doc__ = f"See ``numpy.{name}``; a plain array."
+    return create
+
+
+zeros, ones, empty, eye, identity, tri = map(
+    _forward, ("zeros", "ones", "empty", "eye", "identity", "tri")
+)
+indices, logspace, geomspace = map(_forward, ("indices", "logspace", "geomspace"))
+
+
+def arange(*args, **kwargs):
+    """See ``numpy.arange``; a plain array."""
+    for x in (*args, *kwargs.values()):
+        if isinstance(x, Value):
+            refuse_conversion(
+                x, "arange", "its length must be known while tracing; scale np.arange(n) instead"
+            )
+    return np.arange(*args, **kwargs)
+
+
+def full(shape, fill_value, dtype=None, **options):
+    """See ``numpy.full``."""
+    if not holds_value(fill_value):
+        return np.full(shape_of(shape), fill_value, dtype)
+    value = as_value(fill_value)
+    if dtype is not None:
+        value = cast(value, check_dtype(dtype))
+    return broadcast(value, shape_of(shape))
+
+
+def _like(a, dtype, shape):
+    a = a if isinstance(a, Value) or not holds_value(a) else as_value(a)
+    if not isinstance(a, Value):
+        a = np.asarray(a)
+    dtype = a.dtype if dtype is None else check_dtype(dtype)
+    return a, dtype, a.shape if shape is None else shape_of(shape)
+
+
+def zeros_like(a, dtype=None, order="K", subok=True, shape=None, **options):
+    """See ``numpy.zeros_like``; traced if ``a`` is."""
+    a, dtype, shape = _like(a, dtype, shape)
+    return filled(shape, 0, dtype) if isinstance(a, Value) else np.zeros(shape, dtype)
+
+
+def ones_like(a, dtype=None, order="K", subok=True, shape=None, **options):
+    """See ``numpy.ones_like``; traced if ``a`` is."""
+    a, dtype, shape = _like(a, dtype, shape)
+    return filled(shape, 1, dtype) if isinstance(a, Value) else np.ones(shape, dtype)
+
+
+empty_like = zeros_like
+
+
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options):
+    """See ``numpy.full_like``; traced if an argument is."""
+    a, dtype, shape = _like(a, dtype, shape)
+    if isinstance(a, Value) or holds_value(fill_value):
+        return broadcast(as_value(fill_value, dtype), shape)
+    return np.full(shape, fill_value, dtype)
+
+
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, **options):
+    """See ``numpy.linspace``; ``start`` and ``stop`` may be traced."""
+    num = static_index(num, "a number of points")
+    if not holds_value([start, stop]):
+        return np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+    if axis != 0:
+        unsupported("linspace with axis= is not supported; use moveaxis on the result")
+    if num < 0:
+        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    start, stop = promoted(start, stop)
+    if start.dtype.kind != "f":
+        start, stop = cast(start, np.float64), cast(stop, np.float64)
+    steps = num - 1 if endpoint else num
+    span = ew.subtract(stop, start)
+    step = ew.divide(span, scalar(float(steps) if steps > 0 else np.nan, start.dtype))
+    numbers = np.arange(num, dtype=start.dtype).reshape(num, *[1] * span.ndim)
+    if steps > 0:
+        offsets = ew.multiply(current_graph().constant(numbers), step)
+    else:
+        offsets = ew.multiply(current_graph().constant(numbers), span)
+    y = ew.add(offsets, start)
+    if endpoint and num > 1:
+        # The last point is exactly ``stop``, as NumPy has it.
+        last = np.arange(num).reshape(numbers.shape) == num - 1
+        y = ew.select(current_graph().constant(last), stop, y)
+    if dtype is not None:
+        y = cast(y, check_dtype(dtype))
+    return (y, step) if retstep else y
+
+
+def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, **options):
+    """See ``numpy.array``; traced values may be anywhere in nested lists."""
+    if not holds_value(object):
+        return np.array(object, dtype, ndmin=ndmin)
+    value = as_value(object)
+    if dtype is not None:
+        value = cast(value, check_dtype(dtype))
+    if value.ndim < ndmin:
+        value = to_shape(value, (1,) * (ndmin - value.ndim) + value.shape)
+    return value
+
+
+def asarray(a, dtype=None, order=None, **options):
+    """See ``numpy.asarray``; a traced value stays one."""
+    return array(a, dtype) if holds_value(a) else np.asarray(a, dtype, order)
+
+
+asanyarray = ascontiguousarray = asarray
+
+
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    """See ``numpy.meshgrid``."""
+    if not holds_value(xi):
+        return np.meshgrid(*xi, copy=copy, sparse=sparse, indexing=indexing)
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    values = [as_value(x) for x in xi]
+    ndim = len(values)
+    axes = list(range(ndim))
+    if indexing == "xy" and ndim > 1:
+        axes[:2] = [1, 0]
+    grids = [
+        to_shape(v, tuple(v.size if i == axis else 1 for i in range(ndim)))
+        for v, axis in zip(values, axes, strict=True)
+    ]
+    if sparse:
+        return tuple(grids)
+    shape = [1] * ndim
+    for v, axis in zip(values, axes, strict=True):
+        shape[axis] = v.size
+    return tuple(broadcast(g, tuple(shape)) for g in grids)
+
+
+# ---- questions about arrays ---------------------------------------------------------------------
+
+
+def shape(a):
+    """See ``numpy.shape``."""
+    return a.shape if isinstance(a, Value) else as_value(a).shape if holds_value(a) else np.shape(a)
+
+
+def ndim(a):
+    """See ``numpy.ndim``."""
+    return len(shape(a))
+
+
+def size(a, axis=None):
+    """See ``numpy.size``."""
+    extents = shape(a)
+    if axis is not None:
+        return extents[axis]
+    count = 1
+    for n in extents:
+        count *= n
+    return count
+
+
+def result_type(*arrays_and_dtypes):
+    """See ``numpy.result_type``, by NEP 50."""
+    from ._common import common_dtype
+
+    operands = []
+    for x in arrays_and_dtypes:
+        if isinstance(x, Value) or is_number(x):
+            operands.append(x)
+        else:
+            dtype = x.dtype if isinstance(x, (np.ndarray, np.generic)) else np.dtype(x)
+            operands.append(Value(None, 0, (), dtype))
+    return common_dtype(*operands)
+
+
+def can_cast(from_, to, casting="safe"):
+    """See ``numpy.can_cast``."""
+    return np.can_cast(from_.dtype if isinstance(from_, Value) else from_, to, casting)
+
+
+def iscomplexobj(x):
+    """See ``numpy.iscomplexobj``."""
+    return False if holds_value(x) else np.iscomplexobj(x)
+
+
+def isrealobj(x):
+    """See ``numpy.isrealobj``."""
+    return not iscomplexobj(x)

@@ -1,0 +1,151 @@
+"""NumPy's ``linalg`` names on values: norms and products so far."""
+
+import numpy as np
+
+from ..primitives import elementwise as ew
+from ..primitives import reduction
+from ..primitives.base import normalize_axis
+from ._common import FLOAT64, as_value, axes_of, cast, scalar, unsupported
+from ._eager import surface
+from ._picking import diagonal as _diagonal
+from ._picking import trace as _trace
+from ._products import matmul, outer, tensordot, vecdot
+from ._shaping import matrix_transpose, to_shape
+
+__all__ = [
+    "diagonal",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_transpose",
+    "norm",
+    "outer",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
+
+
+@surface()
+def diagonal(x, /, *, offset=0):
+    """See ``numpy.linalg.diagonal``."""
+    return _diagonal.traced(x, offset, -2, -1)
+
+
+@surface()
+def trace(x, /, *, offset=0, dtype=None):
+    """See ``numpy.linalg.trace``."""
+    return _trace.traced(x, offset, -2, -1, dtype)
+
+
+def _euclidean(x, axes):
+    """Square root of the sum of squares, with derivative 0 at 0."""
+    total = reduction.sum_(ew.square(x), axes=axes)
+    zero = scalar(0.0, x.dtype)
+    flat = ew.equal(total, zero)
+    # The root is taken of 1 where the norm is 0, so that its infinite partial does not appear.
+    return ew.select(flat, zero, ew.sqrt(ew.select(flat, scalar(1.0, x.dtype), total)))
+
+
+def _power_norm(x, order, axes):
+    if order == np.inf:
+        return reduction.max_(ew.abs_(x), axes=axes)
+    if order == -np.inf:
+        return reduction.min_(ew.abs_(x), axes=axes)
+    if order == 0:
+        return reduction.sum_(cast(ew.not_equal(x, scalar(0.0, x.dtype)), x.dtype), axes=axes)
+    if order == 1:
+        return reduction.sum_(ew.abs_(x), axes=axes)
+    if order is None or order == 2:
+        return _euclidean(x, axes)
+    if not isinstance(order, (int, float, np.number)):
+        raise ValueError(f"Invalid norm order {order!r} for vectors")
+    raised = ew.power(ew.abs_(x), scalar(float(order), x.dtype))
+    return ew.power(reduction.sum_(raised, axes=axes), scalar(1.0 / order, x.dtype))
+
+
+def _matrix_norm(x, order, axes):
+    row, column = axes
+    if order is None or order == "fro":
+        return _euclidean(x, tuple(sorted(axes)))
+    if order in (1, -1, np.inf, -np.inf):
+        summed, kept = (row, column) if abs(order) == 1 else (column, row)
+        totals = reduction.sum_(ew.abs_(x), axes=(summed,))
+        extreme = reduction.max_ if order > 0 else reduction.min_
+        return extreme(totals, axes=(kept - (summed < kept),))
+    if order in (2, -2, "nuc"):
+        unsupported(f"the matrix norm of order {order!r} needs singular values, which come later")
+    raise ValueError(f"Invalid norm order {order!r} for matrices")
+
+
+@surface()
+def norm(x, ord=None, axis=None, keepdims=False):
+    """See ``numpy.linalg.norm``; the derivative of the 2-norm at 0 is 0."""
+    x = as_value(x)
+    if x.dtype.kind != "f":
+        x = cast(x, FLOAT64)
+    shape = x.shape
+    if axis is None:
+        if ord is None:
+            axes = tuple(range(x.ndim))
+            y = _euclidean(x, axes)
+            return to_shape(y, (1,) * x.ndim) if keepdims else y
+        if x.ndim not in (1, 2):
+            raise ValueError("Improper number of dimensions to norm.")
+        axis = tuple(range(x.ndim))
+    if isinstance(axis, (tuple, list)):
+        axes = tuple(normalize_axis(a, x.ndim) for a in axis)
+    else:
+        axes = axes_of(axis, x.ndim)
+    if len(axes) == 1:
+        y = _power_norm(x, ord, axes)
+    elif len(axes) == 2:
+        if axes[0] == axes[1]:
+            raise ValueError("Duplicate axes given.")
+        y = _matrix_norm(x, ord, axes)
+    else:
+        raise ValueError("Improper number of dimensions to norm.")
+    return to_shape(y, reduction.kept_shape(shape, axes)) if keepdims else y
+
+
+@surface()
+def vector_norm(x, /, *, axis=None, ord=2, keepdims=False):
+    """See ``numpy.linalg.vector_norm``."""
+    x = as_value(x)
+    if x.dtype.kind != "f":
+        x = cast(x, FLOAT64)
+    axes = axes_of(axis, x.ndim)
+    if not axes:
+        return ew.abs_(x)
+    shape = x.shape
+    y = _power_norm(x, ord, axes)
+    return to_shape(y, reduction.kept_shape(shape, axes)) if keepdims else y
+
+
+@surface()
+def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    """See ``numpy.linalg.matrix_norm``."""
+    return norm.traced(x, ord, (-2, -1), keepdims)
+
+
+@surface()
+def matrix_power(a, n):
+    """See ``numpy.linalg.matrix_power``, for n >= 0."""
+    x = as_value(a)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+    if n < 0:
+        unsupported("matrix_power with n < 0 needs an inverse, which comes later")
+    if n == 0:
+        from ..primitives.base import broadcast, constant
+
+        return broadcast(constant(np.eye(x.shape[-1], dtype=x.dtype)), x.shape)
+    result = None
+    while n:
+        if n & 1:
+            result = x if result is None else matmul.traced(result, x)
+        n >>= 1
+        if n:
+            x = matmul.traced(x, x)
+    return result

@@ -15,7 +15,9 @@ from .primitives.base import is_floating, is_selective, mark_selective
 from .primitives.elementwise import accumulate
 
 # Primitives whose rules make cotangents that are zero by selection.
-_SELECTIONS = {"select", "maximum", "minimum", "max", "min", "mulz"}
+_SELECTIONS = {
+    "select", "maximum", "minimum", "max", "min", "mulz", "relu", "relu_gate", "max_gate", "min_gate",
+}  # fmt: skip
 
 
 def inline(graph, operands):
@@ -126,8 +128,14 @@ class ReverseSweep:
         self.outputs = [env[v] for v in graph.outputs]
         self.active = {env[v] for v in graph.outputs if v in reached}
 
-    def pull(self, cotangents):
+    def pull(self, cotangents, totals=None):
         """Record the reverse sweep from cotangents of the outputs (None for zero).
+
+        Parameters
+        ----------
+        cotangents : sequence of Value or None
+        totals : dict, optional
+            Takes the cotangent of every value of the graph that has one.
 
         Returns
         -------
@@ -148,6 +156,8 @@ class ReverseSweep:
             incoming = [_total(contributions.pop(v, None)) for v in node.outputs]
             if all(ct is None for ct in incoming):
                 continue
+            if totals is not None:
+                totals.update(zip(node.outputs, incoming, strict=True))
             flagged = all(ct is None or is_selective(ct) for ct in incoming)
             with _note(node):
                 extra = {"context": context} if context is not None else {}

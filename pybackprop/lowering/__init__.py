@@ -6,6 +6,7 @@ scans and their frames; ``arena`` gives every slot an address by liveness; ``tap
 describes.
 """
 
+from ..passes.tile import tile
 from .emit import Lowering
 from .tape import assemble
 
@@ -24,6 +25,6 @@ def lower(graph):
     dict of str to bytes
         The sections of the container, see docs/tape.md.
     """
-    lowering = Lowering(graph)
+    lowering = Lowering(tile(graph))
     lowering.run()
     return assemble(lowering)

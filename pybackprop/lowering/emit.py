@@ -22,6 +22,14 @@ _LOGICAL = {"AND", "OR", "XOR", "NOT"}
 _INTEGER_ONLY = {"SHL", "SHR"}
 
 
+# How an instruction adds its result to what is there.
+_ADDING = {"MUL": "FMA", "NMUL": "FNMA", "NEG": "SUB"}
+
+
+def _adding_operands(op, operands, base):
+    return (base, *operands) if op == "NEG" else (*operands, base)
+
+
 class Instruction:
     """A symbolic instruction: operands are refs, or None.
 
@@ -197,12 +205,21 @@ class Lowering:
         for view in target.views:
             ref = view(ref)
             if ref is None:
+                self._settle(target.slot)
                 return self.fresh(value), False
         if target.slot is not None:
             target.slot.delivered.add(target.operand)
             if target.slot.summing:
                 target.slot.started = True
         return ref, adding
+
+    def _settle(self, slot):
+        """Zero a sum that has claimed its place in an outer sum and will not be written at once."""
+        if slot is not None and slot.summing and not slot.started:
+            outer = self.scope.targets.get(slot.value)
+            if outer is not None and outer.slot is not None:
+                self.zero(slot.ref)
+                slot.started = True
 
     def slot_ref(self, slot):
         """The storage of a slot, made when it is first asked for."""
@@ -243,9 +260,9 @@ class Lowering:
     def _untruth(self, ref):
         if not ref.truth:
             return ref
-        place = self.temporary(ref.shape, BOOL)
+        place = self.temporary((), BOOL)
         self.emit("SSTORE", place, self._addressable(ref), flags=SCALAR)
-        return place
+        return place.broadcasted(ref.shape)
 
     # ---- the scalar class -----------------------------------------------------------------------
 
@@ -314,10 +331,10 @@ class Lowering:
             if value in self.scope.targets:
                 self.copy(place, slot)
             return
-        if adding and op == "MUL" and self._in_slot(place):
-            self.emit("FMA", place, *operands, place, flags=SCALAR)
-        elif adding and op == "NEG" and self._in_slot(place):
-            self.emit("SUB", place, place, *operands, flags=SCALAR)
+        base = place if adding else self._ready_contribution(value) if op in _ADDING else None
+        if base is not None and op in _ADDING and self._in_slot(place):
+            base = base if base is place else self._addressable(base)
+            self.emit(_ADDING[op], place, *_adding_operands(op, operands, base), flags=SCALAR)
         elif adding:
             slot = self.temporary((), F64)
             self.emit(op, slot, *operands, flags=SCALAR)
@@ -353,6 +370,8 @@ class Lowering:
                 op, operands = self._multiply_add(op, operands, fused[0])
         elif op == "SQUARE" and self._adds(value):
             op, operands = "MUL", [operands[0], operands[0]]
+        elif op == "NEG" and self.scope.fused.get(operands[0]) is node:
+            op, operands = "NMUL", list(operands[0].node.operands)
         if is_scalar(value) and all(map(is_scalar, operands)) and op not in _INTEGER_ONLY:
             if op == "CAST":
                 if value.dtype == F64:
@@ -363,16 +382,35 @@ class Lowering:
                 return
         refs = [self.bytes_of(o) for o in operands]
 
-        def emit(place, adding):
-            if adding and op == "MUL":
-                self.map_refs("FMA", place, *refs, place)
-            elif adding and op == "NEG":
-                self.map_refs("SUB", place, place, *refs)
-            else:
-                self.map_refs(op, place, *refs)
+        adds = op in _ADDING and value.dtype.kind == "f"
 
-        adds = op in ("MUL", "NEG") and value.dtype.kind == "f"
+        def emit(place, adding):
+            base = place if adding else self._ready_contribution(value) if adds else None
+            if base is None:
+                self.map_refs(op, place, *refs)
+            else:
+                self.map_refs(_ADDING[op], place, *_adding_operands(op, refs, base))
+
         self.produce(value, emit, adds=adds)
+
+    def _ready_contribution(self, value):
+        """Another contribution to the same sum that is there already, to be added with this first one."""
+        target = self.scope.targets.get(value)
+        if target is None or target.slot is None or target.partial or target.views:
+            return None
+        slot = target.slot
+        if not slot.summing or len(slot.delivered) != 1:
+            return None
+        operands = slot.value.node.operands
+        for operand in operands:
+            ref = self.refs.get(operand)
+            if ref is None or operand in slot.delivered or operand.shape != value.shape:
+                continue
+            # One that is there twice is left to the owner, which adds it as often.
+            if sum(other is operand for other in operands) == 1:
+                slot.delivered.add(operand)
+                return ref
+        return None
 
     def _adds(self, value):
         target = self.scope.targets.get(value)
@@ -863,6 +901,12 @@ class Lowering:
         from .loop import lower_scan
 
         lower_scan(self, node)
+
+    def tiles(self, node):
+        """A loop over tiles of rows."""
+        from .tiles import lower_tiles
+
+        lower_tiles(self, node)
 
 
 def _index_params(shape, positions):

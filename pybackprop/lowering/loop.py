@@ -167,6 +167,9 @@ class _LoopLowering:
         groups = {}
         for inner, operand in zip(self.x_inputs, self.xs, strict=True):
             ref = low.ref(operand)
+            if 0 in ref.shape:
+                # Nothing to read: the window stays where it is.
+                ref = ref.viewed(0, ref.shape, (0,) * len(ref.shape))
             step = ref.strides[0]
             start = ref.offset + (self.trip - 1) * step if self.backward else ref.offset
             bump = -step if self.backward else step
@@ -175,7 +178,7 @@ class _LoopLowering:
         best = None
         for (root, bump), members in groups.items():
             first = min(start + _lowest(ref) for _, ref, start in members)
-            first -= first % 8 if root.kind == ARENA else 0
+            first -= first % 8 if root.kind == ARENA and bump % 8 == 0 else 0
             window = Root(WINDOW, 0, parent=root, offset=first, bump=bump, loop=self.loop)
             self.loop.windows.append(window)
             for inner, ref, start in members:
@@ -245,7 +248,7 @@ class _LoopLowering:
             if adding or whole.ahead:
                 whole = low.fresh(outer)
                 low.scope.targets.pop(outer, None)
-            step = whole.strides[0]
+            step = whole.strides[0] if value.size else 0
             start = whole.offset + ((self.trip - 1) * step if self.backward else 0)
             window = Root(
                 WINDOW, 0, parent=whole.root, offset=start, loop=self.loop,

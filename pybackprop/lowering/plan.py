@@ -115,6 +115,8 @@ class Scope:
         primitive = node.primitive
         if primitive in (e.add, e.subtract):
             self._fuse_product(node)
+        elif primitive is e.negative:
+            self._fuse_negated(node)
         elif primitive is reduction.sum_:
             self._fuse_dot(node)
         elif primitive is e.accumulate:
@@ -134,6 +136,12 @@ class Scope:
             if self._fusible(operand, out.shape):
                 self.fused[operand] = node
                 return
+
+    def _fuse_negated(self, node):
+        (operand,), (out,) = node.operands, node.outputs
+        if out.dtype.kind == "f" and out not in self.fused:
+            if operand.node.primitive is e.multiply and self._fusible(operand, out.shape):
+                self.fused[operand] = node
 
     def _fuse_dot(self, node):
         (operand,) = node.operands
@@ -191,7 +199,8 @@ class Scope:
             slot = self.slots[out] = Slot(out, summing=False, zero_first=True)
             target = Target(slot, operand=operand, views=(view,), partial=True)
         else:
-            if target.slot is None:
+            if target.slot is None or not (target.slot.summing or target.slot.zero_first):
+                # Nobody else fills the gaps around it with zeros.
                 slot = self.slots[out] = Slot(out, summing=False, zero_first=True)
                 target = Target(slot, operand=operand, views=(view,), partial=True)
             else:

@@ -50,6 +50,12 @@ def apply_clean(operands, *, body, n_consts, n_carry, length, reverse):
         number = constant_value(operand)
         if number is not None:
             outer[inner] = filled(inner.shape, number, inner.dtype)
+    # A carry that the body hands on as it is does not change either.
+    fixed = [
+        i for i in range(n_carry) if body.outputs[i] is body.inputs[n_consts + i]
+    ]
+    for i in fixed:
+        outer[body.inputs[n_consts + i]] = operands[n_consts + i]
     varying = [v for v in body.inputs[n_consts:] if v not in outer]
     kept = [o for v, o in zip(body.inputs[n_consts:], operands[n_consts:], strict=True) if v not in outer]
     # Invariant nodes are applied in the enclosing graph, so the body captures their results.
@@ -85,11 +91,14 @@ def apply_clean(operands, *, body, n_consts, n_carry, length, reverse):
                 env.update(zip(node.outputs, nested, strict=True))
             else:
                 _copy(node, env, inner_graph)
-        inner_graph.close([env[v] for v in body.outputs])
+        inner_graph.close([env[v] for i, v in enumerate(body.outputs) if i not in fixed])
     captured = list(inner_graph.captured)
     inner_graph = move_captured_first(inner_graph, len(varying))
-    return apply(
-        scan, *captured, *kept, body=inner_graph, n_consts=len(captured), n_carry=n_carry,
-        length=length, reverse=reverse,
+    results = apply(
+        scan, *captured, *kept, body=inner_graph, n_consts=len(captured),
+        n_carry=n_carry - len(fixed), length=length, reverse=reverse,
     )  # fmt: skip
-
+    results = iter(results)
+    return tuple(
+        operands[n_consts + i] if i in fixed else next(results) for i in range(len(body.outputs))
+    )

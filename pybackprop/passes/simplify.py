@@ -196,10 +196,43 @@ def _accumulate(graph, *operands):
         return operands[0]
     kept = [o for o in operands if constant_value(o) != 0]
     if len(kept) == len(operands):
-        return None
+        return _beside(graph, operands)
     if not kept:
         return operands[0]
     return kept[0] if len(kept) == 1 else e.accumulate(*kept)
+
+
+def _beside(graph, operands):
+    """Padded parts that lie beside each other along one axis are a concatenation."""
+    if any(_made_by(o, shaping.pad) is None for o in operands):
+        return None
+    shape = operands[0].shape
+    pads = [o.node.attributes for o in operands]
+    if any(any(p["interiors"]) for p in pads):
+        return None
+    axes = {
+        axis for p in pads for axis in range(len(shape)) if p["lows"][axis] or p["highs"][axis]
+    }
+    if len(axes) != 1:
+        return None
+    (axis,) = axes
+    parts = sorted(operands, key=lambda o: o.node.attributes["lows"][axis])
+    pieces, position = [], 0
+    for part in parts:
+        low, (inner,) = part.node.attributes["lows"][axis], part.node.operands
+        if low < position:
+            return None
+        pieces += _gap(graph, shape, axis, low - position, inner.dtype) + [inner]
+        position = low + inner.shape[axis]
+    pieces += _gap(graph, shape, axis, shape[axis] - position, parts[0].dtype)
+    return shaping.concatenate(*pieces, axis=axis)
+
+
+def _gap(graph, shape, axis, extent, dtype):
+    if extent == 0:
+        return []
+    zero = graph.constant(np.zeros((), dtype))
+    return [_shaped(zero, (*shape[:axis], extent, *shape[axis + 1 :]))]
 
 
 @_rule(e.select)

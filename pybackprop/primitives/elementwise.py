@@ -631,17 +631,10 @@ class Extremum(Numeric):
     """The larger or smaller of two; NaN if either is. At a tie both operands get half."""
 
     arity = 2
-
-    def wins(self, x, other):
-        """Where x is strictly the result."""
-        raise NotImplementedError
+    gate = None
 
     def _share(self, flow, x, other):
-        # A select and not a product: what does not flow is exactly 0, even if the flow is infinite.
-        zero = constant(0, flow.dtype)
-        half = select(equal(x, other), multiply(flow, constant(0.5, flow.dtype)), zero)
-        # NaN operands are the result, so a flow through them is kept.
-        return select(logical_or(self.wins(x, other), not_equal(x, x)), flow, half)
+        return type(self).gate(flow, x, other)
 
     def jvp(self, tangents, operands, outputs):
         shape = outputs[0].shape
@@ -664,22 +657,83 @@ class Extremum(Numeric):
         ]
 
 
+class Gate(Elementwise):
+    """What flows to an operand of a selection: y = a or a share of it, or exactly 0, by the other operands.
+
+    A selection and not a product, so what does not flow is 0 even if a is infinite. Linear in a, constant in the rest.
+    """
+
+    def jvp(self, tangents, operands, outputs):
+        if tangents[0] is None:
+            return [None]
+        return [broadcast(self(tangents[0], *operands[1:]), outputs[0].shape)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        rest = [None] * (len(operands) - 1)
+        if not wanted[0]:
+            return [None, *rest]
+        flow = mark_selective(self(cotangents[0], *operands[1:]))
+        return [unbroadcast(flow, operands[0].shape), *rest]
+
+
+class MaxGate(Gate):
+    """y = a where b > c or b is NaN, a / 2 where b = c, else 0: the flow to b in max(b, c)."""
+
+    name, instruction, arity = "max_gate", "MAX_GATE", 3
+
+    def evaluate(self, a, b, c):
+        return np.where((b > c) | (b != b), a, np.where(b == c, a / 2, 0)).astype(a.dtype)
+
+
+class MinGate(Gate):
+    """y = a where b < c or b is NaN, a / 2 where b = c, else 0: the flow to b in min(b, c)."""
+
+    name, instruction, arity = "min_gate", "MIN_GATE", 3
+
+    def evaluate(self, a, b, c):
+        return np.where((b < c) | (b != b), a, np.where(b == c, a / 2, 0)).astype(a.dtype)
+
+
+class ReluGate(Gate):
+    """y = 0 where b <= 0, else a: the flow through relu(b), none at 0."""
+
+    name, instruction, arity = "relu_gate", "RELU_GATE", 2
+
+    def evaluate(self, a, b):
+        return np.where(b <= 0, np.zeros((), a.dtype), a)
+
+
+class Relu(Elementwise):
+    """y = 0 where x <= 0, else x (NaN stays). The derivative at 0 is 0."""
+
+    name, instruction = "relu", "RELU"
+
+    def evaluate(self, x):
+        return np.where(x <= 0, np.zeros((), x.dtype), x)
+
+    def jvp(self, tangents, operands, outputs):
+        return [relu_gate(tangents[0], operands[0])]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        # Gated by y, not x: one array less to keep.
+        return [mark_selective(relu_gate(cotangents[0], outputs[0]))]
+
+
+max_gate, min_gate, relu_gate, relu = MaxGate(), MinGate(), ReluGate(), Relu()
+
+
 class Maximum(Extremum):
     """y = max(a, b)."""
 
     name, instruction, function = "maximum", "MAX", np.maximum
-
-    def wins(self, x, other):
-        return less(other, x)
+    gate = staticmethod(max_gate)
 
 
 class Minimum(Extremum):
     """y = min(a, b)."""
 
     name, instruction, function = "minimum", "MIN", np.minimum
-
-    def wins(self, x, other):
-        return less(x, other)
+    gate = staticmethod(min_gate)
 
 
 class Select(Primitive):

@@ -1,4 +1,4 @@
-/* Elementary functions in branch-free C: one self-contained header of PBP_INLINE functions for
+/* Elementary functions in branch-free C: one self-contained header of inline functions for
  * float64 (pbp_exp) and float32 (pbp_expf).  The core compiles it once per instruction set, and it
  * is pasted into emitted C, so it needs only <math.h>, <stdint.h> and <string.h>.
  *
@@ -10,15 +10,16 @@
  * single call wherever fma() is one instruction (x86-64-v3, -v4, ARM64).  Without that instruction
  * results agree too, through the C library's fma(), but slowly.
  *
- * Errors are the largest seen in ulp of the exact result (quadruple precision reference, some 10^7
- * arguments per function over its whole range, subnormals included; float32: every 32nd argument).
- * "f32" gives the error of the float32 function.  Coefficients are minimax polynomials from a Remez
- * exchange in 200-bit arithmetic, then rounded; a comment gives each one's target and range.
+ * Errors are the largest seen, in ulp of the exact result, against quadruple precision, for about
+ * two million arguments per function and type: random bit patterns (subnormals included) and random
+ * numbers from the intervals where the function does something.  Coefficients are minimax
+ * polynomials from a Remez exchange in 200-bit arithmetic, rounded (csrc/tools/minimax.py); a
+ * comment gives each one's target and range.
  *
  * Sources of methods: W. J. Cody, W. Waite, Software Manual for the Elementary Functions, 1980;
  * M. Payne, R. Hanek, Radian reduction for trigonometric functions, SIGNUM 18 (1983);
  * T. J. Dekker, A floating-point technique for extending the available precision, 1971;
- * P. T. P. Tang, Table-driven implementation of the logarithm function, ACM TOMS 16 (1990);
+ * K. C. Ng, the comments in Sun's fdlibm (1986-1993), for the arrangement of log, asin and acos;
  * J.-M. Muller, Elementary Functions, 3rd ed., 2016;
  * J. L. Schonfelder, Chebyshev expansions for the error function, Math. Comp. 32 (1978). */
 #ifndef PBP_SIMD_MATH_H
@@ -50,6 +51,7 @@
 #define PBP_LOG10E_LO 0x1.95355baaafad3p-57
 #define PBP_LOG10_2_HI42 0x1.34413509f78p-2
 #define PBP_LOG10_2_LO42 0x1.fef311f12b358p-46
+
 /* ---- bits ------------------------------------------------------------------------------------ */
 
 PBP_INLINE uint64_t pbp_bits_get(double x)
@@ -126,7 +128,7 @@ PBP_INLINE double pbp_exp_scale(double p, double shifted)
 
 /* exp(x) = 2^n exp(r), n = rint(x / ln 2), r = x - n ln 2 by two fused steps, the first exact (Cody
  * and Waite 1980, ch. 6).  exp(r) = 1 + (r + r^2 P(r)), P of degree 10.  Overflow to inf, gradual
- * underflow to 0, exp(-inf) = 0, NaN to NaN.  Error: ?. */
+ * underflow to 0, exp(-inf) = 0, NaN to NaN.  Error: 0.99 ulp. */
 PBP_INLINE double pbp_exp(double x)
 {
     double shifted = fma(x, PBP_INV_LN2, PBP_SHIFT + 2046.0);
@@ -137,7 +139,7 @@ PBP_INLINE double pbp_exp(double x)
 }
 
 /* 2^x = 2^n 2^r, n = rint(x), r = x - n exactly; 2^r = 1 + (r ln 2 + r (ln 2's low part + r P(r))).
- * Exact for integer x; ends as for exp.  Error: ?. */
+ * Exact for integer x; ends as for exp.  Error: 0.85 ulp. */
 PBP_INLINE double pbp_exp2(double x)
 {
     double shifted = x + (PBP_SHIFT + 2046.0);
@@ -184,7 +186,7 @@ PBP_INLINE double pbp_expm1_pair(double x, double unit, double *low)
 }
 
 /* exp(x) - 1, see pbp_expm1_pair; x itself below 2^-54, which also keeps -0 and subnormals.
- * expm1(-inf) = -1, expm1(inf) = inf.  Error: ?. */
+ * expm1(-inf) = -1, expm1(inf) = inf.  Error: 1.31 ulp. */
 PBP_INLINE double pbp_expm1(double x)
 {
     double low;
@@ -196,7 +198,7 @@ PBP_INLINE double pbp_expm1(double x)
 
 /* tanh(x) = E / (E + 2), E = exp(2 |x|) - 1, halved.  The denominator is a pair and the quotient
  * gets one correction step, so the relative error stays small from 0 to 1.
- * tanh(+-inf) = +-1, tanh(-0) = -0.  Error: ?. */
+ * tanh(+-inf) = +-1, tanh(-0) = -0.  Error: 1.71 ulp. */
 PBP_INLINE double pbp_tanh(double x)
 {
     double a = fabs(x);
@@ -217,7 +219,7 @@ PBP_INLINE double pbp_tanh(double x)
     return copysign(q, x);
 }
 
-/* sinh(x) = (E + E / (E + 1)) / 2, E = exp(|x|) - 1.  Error: ?. */
+/* sinh(x) = (E + E / (E + 1)) / 2, E = exp(|x|) - 1.  Error: 1.66 ulp. */
 PBP_INLINE double pbp_sinh(double x)
 {
     double a = fabs(x);
@@ -229,7 +231,7 @@ PBP_INLINE double pbp_sinh(double x)
     return copysign(y, x);
 }
 
-/* cosh(x) = (W + 1 / W) / 2, W = exp(|x|).  Even, cosh(+-inf) = inf.  Error: ?. */
+/* cosh(x) = (W + 1 / W) / 2, W = exp(|x|).  Even, cosh(+-inf) = inf.  Error: 0.90 ulp. */
 PBP_INLINE double pbp_cosh(double x)
 {
     double a = fabs(x);
@@ -257,7 +259,7 @@ PBP_INLINE double pbp_exp_negative(double a, double *low)
 
 /* sigmoid(x) = 1 / (1 + exp(-x)): with e = exp(-|x|), 1 / (1 + e) for x >= 0 and e / (1 + e) below,
  * so that nothing overflows and small values keep their digits; quotient corrected as in tanh.
- * sigmoid(-inf) = 0, sigmoid(inf) = 1.  Error: ?. */
+ * sigmoid(-inf) = 0, sigmoid(inf) = 1.  Error: 1.00 ulp. */
 PBP_INLINE double pbp_sigmoid(double x)
 {
     double e_low;
@@ -307,8 +309,8 @@ PBP_INLINE double pbp_log_finish(double f, double f_low, double k)
     double h = 0.5 * f * f;
     double sum = fma(k, PBP_LN2_HI42, f);
     double rest = fma(k, PBP_LN2_HI42, -sum) + f;
-    double small = fma(k, PBP_LN2_LO42, s * fma(z, pbp_log_poly(z), h));
-    return sum + ((rest - (h - small)) + f_low);
+    double minor = fma(k, PBP_LN2_LO42, s * fma(z, pbp_log_poly(z), h));
+    return sum + ((rest - (h - minor)) + f_low);
 }
 
 /* log(a + b) + `more` ln 2, a normal and positive, |b| at most an ulp or so of a. */
@@ -332,7 +334,7 @@ PBP_INLINE double pbp_log_ends(double x, double y)
     return x > 0.0 ? y : end;
 }
 
-/* log(x) by splitting off a power of two, see pbp_log_finish.  Error: ?. */
+/* log(x) by splitting off a power of two, see pbp_log_finish.  Error: 0.80 ulp. */
 PBP_INLINE double pbp_log(double x)
 {
     double k;
@@ -355,7 +357,7 @@ PBP_INLINE double pbp_log_head(double f, double *low)
 }
 
 /* log2(x) = k + log(m) / ln 2, the product in double-double: exact at powers of two.
- * Error: ?. */
+ * Error: 0.69 ulp. */
 PBP_INLINE double pbp_log2(double x)
 {
     double k, low;
@@ -370,7 +372,7 @@ PBP_INLINE double pbp_log2(double x)
     return pbp_log_ends(x, sum + (((k - sum) + y) + y_low));
 }
 
-/* log10(x) = k log10(2) + log(m) / ln 10, likewise.  Error: ?. */
+/* log10(x) = k log10(2) + log(m) / ln 10, likewise.  Error: 0.67 ulp. */
 PBP_INLINE double pbp_log10(double x)
 {
     double k, low;
@@ -387,7 +389,7 @@ PBP_INLINE double pbp_log10(double x)
 }
 
 /* log(1 + x): 1 + x is formed as an exact pair, see pbp_log_pair.  log1p(-1) = -inf, NaN below,
- * log1p(-0) = -0.  Error: ?. */
+ * log1p(-0) = -0.  Error: 0.81 ulp. */
 PBP_INLINE double pbp_log1p(double x)
 {
     double a = 1.0 + x;
@@ -397,7 +399,7 @@ PBP_INLINE double pbp_log1p(double x)
 }
 
 /* softplus(x) = log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)).  softplus(-inf) = 0.
- * Error: ?. */
+ * Error: 1.15 ulp. */
 PBP_INLINE double pbp_softplus(double x)
 {
     double e_low;
@@ -507,7 +509,7 @@ PBP_INLINE double pbp_tan_quadrant(double r, double r_low, uint64_t quadrant)
 
 /* sin, cos, tan for |x| <= PBP_TRIG_LIMIT, without a branch: three-part Cody-Waite reduction to
  * |r| <= pi/4 with fused steps, then minimax polynomials of degree 13 (sin) and 14 (cos).
- * Errors: sin ?; cos ?; tan ?. */
+ * Errors: sin 0.79 ulp; cos 0.82 ulp; tan 1.08 ulp. */
 PBP_INLINE double pbp_sin_fast(double x)
 {
     double r_low;
@@ -748,7 +750,7 @@ PBP_RARE float pbp_tanf_huge(float x)
     return (float)pbp_tan((double)x);
 }
 
-/* float32.  Errors: sin ?; cos ?; tan (through float64) ?. */
+/* float32.  Errors: sin 0.94 ulp; cos 0.93 ulp; tan (through float64) 0.50 ulp. */
 PBP_INLINE float pbp_sinf(float x)
 {
     return fabsf(x) <= PBP_TRIG_LIMITF ? pbp_sinf_fast(x) : pbp_sinf_huge(x);
@@ -836,7 +838,7 @@ PBP_INLINE double pbp_sqrt_pair(double z, double *low)
 }
 
 /* asin(x): series-like minimax for |x| <= 1/2, else pi/2 - 2 asin(sqrt((1 - |x|) / 2)), the root as
- * a pair (the arrangement of fdlibm's asin).  NaN for |x| > 1, asin(-0) = -0.  Error: ?. */
+ * a pair (the arrangement of fdlibm's asin).  NaN for |x| > 1, asin(-0) = -0.  Error: 0.78 ulp. */
 PBP_INLINE double pbp_asin(double x)
 {
     double a = fabs(x);
@@ -849,13 +851,13 @@ PBP_INLINE double pbp_asin(double x)
     double twice = -2.0 * s;
     double head = PBP_PI_2 + twice;
     double rest = (PBP_PI_2 - head) + twice;
-    double far = head + (rest + fma(-2.0, low + tail, PBP_PI_2_LO));
-    double y = big ? far : a + tail;
+    double outer = head + (rest + fma(-2.0, low + tail, PBP_PI_2_LO));
+    double y = big ? outer : a + tail;
     return copysign(fabs(x) < 0x1p-27 ? a : y, x);
 }
 
 /* acos(x): pi/2 - asin(x) for |x| <= 1/2, 2 asin(sqrt((1 - x) / 2)) above, pi minus that of |x|
- * below.  acos(1) = 0, NaN for |x| > 1.  Error: ?. */
+ * below.  acos(1) = 0, NaN for |x| > 1.  Error: 0.74 ulp. */
 PBP_INLINE double pbp_acos(double x)
 {
     double a = fabs(x);
@@ -869,17 +871,17 @@ PBP_INLINE double pbp_acos(double x)
     double base = big ? 2.0 * PBP_PI_2 : PBP_PI_2;
     double base_low = big ? 2.0 * PBP_PI_2_LO : PBP_PI_2_LO;
     double twice = big ? s + s : x;
-    double small = big ? 2.0 * (low + tail) : tail;
+    double minor = big ? 2.0 * (low + tail) : tail;
     double head = base - twice;
     double rest = (base - head) - twice;
-    double y = head + (rest + (base_low - small));
-    return big && x > 0.0 ? twice + small : y;
+    double y = head + (rest + (base_low - minor));
+    return big && x > 0.0 ? twice + minor : y;
 }
 
 /* atan(num / den) for num, den >= 0, not both zero and of moderate size, with t = num / den,
  * (num - den) / (num + den) or -den / num, whichever is at most sqrt 2 - 1 in size, plus 0, pi/4 or
- * pi/2.  t is a pair: the quotient and one correction. */
-PBP_INLINE double pbp_atan_ratio(double num, double den)
+ * pi/2.  t is a pair, the quotient and one correction; so is the result. */
+PBP_INLINE double pbp_atan_ratio(double num, double den, double *low)
 {
     /* Weights 0 or 1 and exact products: nested selects get turned into branches by compilers. */
     double above = num > den * 0x1.a827999fcef32p-2 ? 1.0 : 0.0; /* sqrt 2 - 1 */
@@ -903,20 +905,23 @@ PBP_INLINE double pbp_atan_ratio(double num, double den)
     double tail = fma(t * z, pbp_atan_poly(z), t_low);
     double y = head + t;
     double rest = (head - y) + t; /* the head is 0 or larger than |t| */
-    return y + (rest + (head_low + tail));
+    *low = rest + (head_low + tail);
+    return y;
 }
 
-/* atan(x).  atan(+-inf) = +-pi/2, atan(-0) = -0.  Error: ?. */
+/* atan(x).  atan(+-inf) = +-pi/2, atan(-0) = -0.  Error: 0.71 ulp. */
 PBP_INLINE double pbp_atan(double x)
 {
     double a = fabs(x);
     a = a > 0x1p60 ? 0x1p60 : a;
-    double y = pbp_atan_ratio(a, 1.0);
+    double low;
+    double y = pbp_atan_ratio(a, 1.0, &low);
+    y += low;
     return copysign(fabs(x) < 0x1p-27 ? a : y, x);
 }
 
 /* atan2(y, x), the angle of the point (x, y), in [-pi, pi]; C99 F.9.1.4: a zero or infinite operand
- * gives the limit (atan2(+-0, -0) = +-pi, atan2(inf, inf) = pi/4), NaN wins.  Error: ?. */
+ * gives the limit (atan2(+-0, -0) = +-pi, atan2(inf, inf) = pi/4), NaN wins.  Error: 1.22 ulp. */
 PBP_INLINE double pbp_atan2(double y, double x)
 {
     double b = fabs(x), a = fabs(y);
@@ -925,22 +930,23 @@ PBP_INLINE double pbp_atan2(double y, double x)
     double b1 = b_inf ? 1.0 : a_inf ? 0.0 : b;
     double a1 = a_inf ? 1.0 : b_inf ? 0.0 : a;
     double larger = a1 > b1 ? a1 : b1;
-    double scale = larger > 0x1p900 ? 0x1p-200 : larger < 0x1p-700 ? 0x1p300 : 1.0;
+    double scale = larger > 0x1p900 ? 0x1p-200 : larger < 0x1p-100 ? 0x1p700 : 1.0;
     double num = a1 * scale;
     double den = larger == 0.0 ? 1.0 : b1 * scale;
-    double q = pbp_atan_ratio(num, den);
+    double low;
+    double right = pbp_atan_ratio(num, den, &low); /* the angle for x >= 0 */
     int negative = pbp_bits_get(x) >> 63 != 0;
-    double turned = 2.0 * PBP_PI_2 - q;
-    double rest = (2.0 * PBP_PI_2 - turned) - q;
-    turned += rest + 2.0 * PBP_PI_2_LO;
-    double angle = copysign(negative ? turned : q, y);
+    double left = 2.0 * PBP_PI_2 - right;
+    left += ((2.0 * PBP_PI_2 - left) - right) + (2.0 * PBP_PI_2_LO - low);
+    right += low;
+    double angle = copysign(negative ? left : right, y);
     return b != b || a != a ? x + y : angle;
 }
 
 /* ---- inverse hyperbolic functions ------------------------------------------------------------ */
 
 /* asinh(x) = log(|x| + sqrt(x^2 + 1)), the argument formed as a pair so that small results keep
- * their digits; 2 |x| above 2^30.  Error: ?. */
+ * their digits; 2 |x| above 2^30.  Error: 1.01 ulp. */
 PBP_INLINE double pbp_asinh(double x)
 {
     double a = fabs(x);
@@ -959,7 +965,7 @@ PBP_INLINE double pbp_asinh(double x)
     return copysign(a < 0x1p-28 ? a : y, x);
 }
 
-/* acosh(x) = log(x + sqrt(x^2 - 1)), likewise.  acosh(1) = 0, NaN below 1.  Error: ?. */
+/* acosh(x) = log(x + sqrt(x^2 - 1)), likewise.  acosh(1) = 0, NaN below 1.  Error: 1.03 ulp. */
 PBP_INLINE double pbp_acosh(double x)
 {
     int big = x > 0x1p30;
@@ -978,7 +984,7 @@ PBP_INLINE double pbp_acosh(double x)
 }
 
 /* atanh(x) = log((1 + |x|) / (1 - |x|)) / 2, the quotient as a pair.  atanh(+-1) = +-inf, NaN
- * beyond.  Error: ?. */
+ * beyond.  Error: 0.99 ulp. */
 PBP_INLINE double pbp_atanh(double x)
 {
     double a = fabs(x);
@@ -1062,7 +1068,7 @@ PBP_INLINE double pbp_pow_ends(double x, double y, double magnitude)
     return y == 0.0 || x == 1.0 ? 1.0 : m;
 }
 
-/* x^y = exp(y log|x|), log and product as pairs.  Error: ?. */
+/* x^y = exp(y log|x|), log and product as pairs.  Error: 0.89 ulp. */
 PBP_INLINE double pbp_pow(double x, double y)
 {
     /* Beyond 2^65 every power but that of 1 overflows or vanishes: infinite y is no case apart. */
@@ -1096,7 +1102,7 @@ PBP_INLINE double pbp_cbrt_poly(double w)
 
 /* cbrt(x): |x| = 2^(3 n) w, w in [1, 8).  A polynomial gives w^(-1/3) to 17 bits, one step of order
  * four sharpens it, and y = w r^2 is corrected by its residual w - y^3 in double-double.
- * Error: ?. */
+ * Error: 0.50 ulp. */
 PBP_INLINE double pbp_cbrt(double x)
 {
     double a = fabs(x);
@@ -1126,7 +1132,7 @@ PBP_INLINE double pbp_cbrt(double x)
 }
 
 /* hypot(x, y) = sqrt(x^2 + y^2), scaled by a power of two where squares would overflow or vanish.
- * inf if either is infinite, even against NaN.  Error: ?. */
+ * inf if either is infinite, even against NaN.  Error: 0.91 ulp. */
 PBP_INLINE double pbp_hypot(double x, double y)
 {
     double a = fabs(x), b = fabs(y);
@@ -1135,8 +1141,8 @@ PBP_INLINE double pbp_hypot(double x, double y)
     double scale = huge ? 0x1p-600 : tiny ? 0x1p600 : 1.0;
     double back = huge ? 0x1p600 : tiny ? 0x1p-600 : 1.0;
     double c = a * scale, d = b * scale;
-    double big = c > d ? c : d, small = c > d ? d : c;
-    double h = sqrt(fma(big, big, small * small)) * back;
+    double big = c > d ? c : d, minor = c > d ? d : c;
+    double h = sqrt(fma(big, big, minor * minor)) * back;
     return a == (double)INFINITY || b == (double)INFINITY ? (double)INFINITY : h;
 }
 /* ---- error function -------------------------------------------------------------------------- */
@@ -1171,63 +1177,63 @@ PBP_INLINE double pbp_erf_tail_poly(double a)
     return fma(odd, a, even);
 }
 
-/* ((1 + 2 a) exp(a^2) erfc(a) - c) / q in q = (a - 4) / (a + 4), 0 <= a <= 27.3, where c, the value
- * at q = 0, is PBP_ERFC_MIDDLE (the mapping of Schonfelder 1978). */
-#define PBP_ERFC_MIDDLE 0x1.3ba5916e9fd7fp+0
-#define PBP_ERFC_MIDDLE_LO -0x1.a2476726e4646p-55
+/* ((1 + 2 a) exp(a^2) erfc(a) - 1 - S (1 + q)) / (1 - q^2) in q = (a - 4) / (a + 4), 0 <= a <=
+ * 27.3, S = 1 / sqrt(pi) - 1/2 (mapping of Schonfelder 1978; taking out the straight line between
+ * both ends makes what is left small there). */
+#define PBP_ERFC_SLOPE 0x1.06eba8214db69p-4
 
 PBP_INLINE double pbp_erfc_poly(double q)
 {
     double sq = q * q;
-    double even = 0x1.46b856dd6b0efp-30, odd = 0x1.c213df33b5e9ep-30;
-    even = fma(even, sq, -0x1.e49ae3e689bacp-27); odd = fma(odd, sq, -0x1.2ada4265d7d8ep-26);
-    even = fma(even, sq, 0x1.da6bf0642f515p-24); odd = fma(odd, sq, 0x1.3e24d5e1dbc04p-24);
-    even = fma(even, sq, -0x1.bb8584c02771cp-21); odd = fma(odd, sq, 0x1.3bd2b3c6cbc4fp-22);
-    even = fma(even, sq, 0x1.7f362c7643349p-18); odd = fma(odd, sq, -0x1.788d7b1124be3p-17);
-    even = fma(even, sq, -0x1.995af8ddd05b3p-16); odd = fma(odd, sq, 0x1.3be06947e6932p-13);
-    even = fma(even, sq, -0x1.a1df14da2f922p-13); odd = fma(odd, sq, -0x1.8d4a9c1c673b6p-11);
-    even = fma(even, sq, 0x1.49c6726da01ap-8); odd = fma(odd, sq, -0x1.09623882db256p-6);
-    even = fma(even, sq, 0x1.3079edf6d86bep-5); odd = fma(odd, sq, -0x1.0fb06dfe53c2dp-4);
-    even = fma(even, sq, 0x1.7fee004e0fcb7p-4); odd = fma(odd, sq, -0x1.9ddb23c3e8a63p-4);
-    even = fma(even, sq, 0x1.16ecefcfa54abp-4); odd = fma(odd, sq, 0x1.f7f5df66fd6f2p-7);
-    even = fma(even, sq, -0x1.1df1ad154a28fp-3);
+    double even = -0x1.61d1a006c18e2p-33, odd = -0x1.cbd0b67fed869p-30;
+    even = fma(even, sq, -0x1.e526b3a49257ep-30); odd = fma(odd, sq, 0x1.da6c4f9363e6dp-27);
+    even = fma(even, sq, 0x1.19f2480caa627p-26); odd = fma(odd, sq, -0x1.a6295ad9086a8p-24);
+    even = fma(even, sq, -0x1.fbc49a24b47f9p-25); odd = fma(odd, sq, 0x1.875092147c71dp-21);
+    even = fma(even, sq, -0x1.79f09876f5131p-22); odd = fma(odd, sq, -0x1.4e529955e668p-18);
+    even = fma(even, sq, 0x1.6cb8697a0a499p-17); odd = fma(odd, sq, 0x1.45c69dda26ed2p-16);
+    even = fma(even, sq, -0x1.2514c604611cep-13); odd = fma(odd, sq, 0x1.ca97e86b2b9c2p-13);
+    even = fma(even, sq, 0x1.44056920fb71ep-11); odd = fma(odd, sq, -0x1.3b71b32c6aff5p-8);
+    even = fma(even, sq, 0x1.138263cd6876dp-6); odd = fma(odd, sq, -0x1.57e8245c58f3ep-5);
+    even = fma(even, sq, 0x1.549106f1a687cp-4); odd = fma(odd, sq, -0x1.15f1093e1e60cp-3);
+    even = fma(even, sq, 0x1.7936155ac7bbap-3); odd = fma(odd, sq, -0x1.a1678125f1044p-3);
+    even = fma(even, sq, 0x1.59b6b76457e42p-3);
     return fma(odd, q, even);
 }
 
 /* erf(x) = x + x P(x^2) for |x| < 1, else 1 - exp(-Q(|x|)).  Odd, +-1 at infinity.
- * Error: ?. */
+ * Error: 1.30 ulp. */
 PBP_INLINE double pbp_erf(double x)
 {
     double a = fabs(x);
     double b = a > 6.0 ? 6.0 : a;
-    double near = fma(b, pbp_erf_poly(b * b), b);
+    double inner = fma(b, pbp_erf_poly(b * b), b);
     double c = -pbp_erf_tail_poly(b < 1.0 ? 1.0 : b);
     double shifted = fma(c, PBP_INV_LN2, PBP_SHIFT + 1023.0);
     double n = shifted - (PBP_SHIFT + 1023.0);
     double r = fma(-n, PBP_LN2, c);
     double e = 1.0 + fma(r * r, pbp_exp_poly(r), r);
-    double far = 1.0 - e * pbp_bits_set(pbp_bits_get(shifted) << 52);
-    return copysign(a < 1.0 ? near : far, x);
+    double outer = 1.0 - e * pbp_bits_set(pbp_bits_get(shifted) << 52);
+    return copysign(a < 1.0 ? inner : outer, x);
 }
 
-/* erfc(x) = exp(-a^2) w / (1 + 2 a) with a = |x| and w the polynomial above; 2 minus that for
+/* erfc(x) = exp(-a^2) w / (1 + 2 a), a = |x|, w = 1 + (1 + q) (S + (1 - q) P(q)); 2 minus that for
  * negative x.  a^2, w, the exponential and the quotient are pairs, so that the relative error stays
- * small into the subnormal results near 27.  Error: ?. */
+ * small into the subnormal results near 27.  Error: 1.32 ulp. */
 PBP_INLINE double pbp_erfc(double x)
 {
     double a = fabs(x);
     a = a > 27.5 ? 27.5 : a;
-    double plus = a + 4.0, minus = a - 4.0;
-    double plus_low = a - (plus - 4.0), minus_low = a - (minus + 4.0);
+    double plus = a + 4.0;
+    double plus_low = a - (plus - 4.0);
     double den = fma(2.0, a, 1.0);
     double den_low = fma(2.0, a, 1.0 - den);
     double inv = 1.0 / (plus * den); /* one division for two quotients */
     double inv_plus = inv * den, inv_den = inv * plus;
-    double q = minus * inv_plus;
-    q = fma(fma(-q, plus, minus) + fma(-q, plus_low, minus_low), inv_plus, q);
-    double tail = q * pbp_erfc_poly(q);
-    double w = PBP_ERFC_MIDDLE + tail;
-    double w_low = (tail - (w - PBP_ERFC_MIDDLE)) + PBP_ERFC_MIDDLE_LO;
+    double t = 2.0 * a * inv_plus;
+    t = fma(fma(-t, plus_low, fma(-t, plus, 2.0 * a)), inv_plus, t);
+    double tail = t * fma(2.0 - t, pbp_erfc_poly(t - 1.0), PBP_ERFC_SLOPE);
+    double w = 1.0 + tail;
+    double w_low = tail - (w - 1.0);
     double square = a * a;
     double square_low = fma(a, a, -square);
     double shifted = fma(-square, PBP_INV_LN2, PBP_SHIFT + 2046.0);
@@ -1280,7 +1286,7 @@ PBP_INLINE float pbp_exp_scalef(float p, float shifted)
     return p * pbp_bits_setf(half << 23) * pbp_bits_setf((u - half) << 23);
 }
 
-/* Error: ?. */
+/* Error: 0.98 ulp. */
 PBP_INLINE float pbp_expf(float x)
 {
     float shifted = fmaf(x, PBP_INV_LN2F, PBP_SHIFTF + 254.0f);
@@ -1309,7 +1315,7 @@ PBP_INLINE float pbp_expm1_pairf(float x, float unit, float *low)
     return high;
 }
 
-/* Error: ?. */
+/* Error: 1.02 ulp. */
 PBP_INLINE float pbp_expm1f(float x)
 {
     float low;
@@ -1319,7 +1325,7 @@ PBP_INLINE float pbp_expm1f(float x)
     return fabsf(x) < 0x1p-25f ? x : y;
 }
 
-/* Error: ?. */
+/* Error: 1.50 ulp. */
 PBP_INLINE float pbp_tanhf(float x)
 {
     float a = fabsf(x);
@@ -1349,7 +1355,7 @@ PBP_INLINE float pbp_exp_negativef(float a, float *low)
     return p * scale * scale2;
 }
 
-/* Error: ?. */
+/* Error: 0.98 ulp. */
 PBP_INLINE float pbp_sigmoidf(float x)
 {
     float e_low;
@@ -1380,8 +1386,8 @@ PBP_INLINE float pbp_log_finishf(float f, float f_low, float k)
     float h = 0.5f * f * f;
     float sum = fmaf(k, PBP_LN2F_HI, f);
     float rest = fmaf(k, PBP_LN2F_HI, -sum) + f;
-    float small = fmaf(k, PBP_LN2F_REST, s * fmaf(z, pbp_logf_poly(z), h));
-    return sum + ((rest - (h - small)) + f_low);
+    float minor = fmaf(k, PBP_LN2F_REST, s * fmaf(z, pbp_logf_poly(z), h));
+    return sum + ((rest - (h - minor)) + f_low);
 }
 
 PBP_INLINE float pbp_log_pairf(float a, float b)
@@ -1402,7 +1408,7 @@ PBP_INLINE float pbp_log_endsf(float x, float y)
     return x > 0.0f ? y : end;
 }
 
-/* Error: ?. */
+/* Error: 0.81 ulp. */
 PBP_INLINE float pbp_logf(float x)
 {
     float k;
@@ -1412,7 +1418,7 @@ PBP_INLINE float pbp_logf(float x)
     return pbp_log_endsf(x, pbp_log_finishf(m - 1.0f, 0.0f, tiny ? k - 25.0f : k));
 }
 
-/* Error: ?. */
+/* Error: 0.86 ulp. */
 PBP_INLINE float pbp_log1pf(float x)
 {
     float a = 1.0f + x;
@@ -1421,7 +1427,7 @@ PBP_INLINE float pbp_log1pf(float x)
     return fabsf(x) < 0x1p-25f ? x : y;
 }
 
-/* Error: ?. */
+/* Error: 1.17 ulp. */
 PBP_INLINE float pbp_softplusf(float x)
 {
     float e_low;
@@ -1481,4 +1487,3 @@ PBP_INLINE float pbp_powf(float x, float y)
 }
 
 #endif
-

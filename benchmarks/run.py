@@ -3,6 +3,7 @@
     python benchmarks/run.py
     python benchmarks/run.py --problems rosenbrock,mlp --adapters pybackprop,jax
     python benchmarks/run.py --smallest
+    python benchmarks/run.py --full
     python benchmarks/run.py --json FILE --markdown benchmarks/README.md
 
 Every answer is compared with a reference before it is timed; a wrong one is printed as WRONG
@@ -49,6 +50,9 @@ def parse(arguments):
         "--smallest",
         action="store_true",
         help="only the smallest size of each problem, timed briefly",
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="also the sizes that need minutes or much memory"
     )
     parser.add_argument(
         "--budget", type=float, metavar="SECONDS", help="of samples for each row of each case"
@@ -153,7 +157,8 @@ def main(arguments=None):
     cases, results = [], []
     for problem in problems:
         problem.check_by_hand(ComplexOps())
-        for size in problem.sizes[:1] if options.smallest else problem.sizes:
+        sizes = problem.sizes[:1] if options.smallest else problem.sizes
+        for size in (*sizes, *(problem.on_request if options.full else ())):
             case = problem.case(**size)
             say(case.label)
             cases.append(case)

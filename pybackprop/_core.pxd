@@ -70,6 +70,12 @@ cdef extern from "pybackprop.h" nogil:
     pbp_status pbp_check_aliases(const pbp_tape *tape, const void *const *inputs,
                                  void *const *outputs, pbp_error *error)
 
+    ctypedef struct pbp_native_host:
+        pass
+    ctypedef int (*pbp_native)(const void *const *inputs, void *const *outputs, void *arena,
+                               const void *consts, pbp_native_host *host) noexcept nogil
+    pbp_status pbp_tape_set_native(pbp_tape *tape, pbp_native function, uint64_t arena_bytes)
+
     ctypedef struct pbp_instruction_row:
         const char *name
         const char *group

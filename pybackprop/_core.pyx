@@ -196,6 +196,7 @@ cdef class Tape:
     cdef readonly bytes data
     cdef readonly tuple inputs
     cdef readonly tuple outputs
+    cdef readonly object library
     cdef object __weakref__
 
     def __cinit__(self, data):
@@ -301,6 +302,32 @@ cdef class Tape:
         bytes
         """
         return self.data
+
+    def attach(self, address, arena_bytes, library):
+        """Have runs call native code that was emitted from this tape.
+
+        To be called before the first run.
+
+        Parameters
+        ----------
+        address : int
+            Of a C function of the type ``pbp_native``.
+        arena_bytes : int
+            What the function needs.
+        library : object
+            Kept alive as long as the tape: what the function lives in.
+
+        Raises
+        ------
+        ValueError
+            If the tape has run already, or the address is 0.
+        """
+        if self.library is not None or self.slots[0] != NULL:
+            raise ValueError("native code can be attached once only, before the first run")
+        if pbp_tape_set_native(self.ptr, <pbp_native><size_t>address, arena_bytes) != PBP_OK:
+            raise ValueError("no address of a function")
+        self.library = library
+        pbp_tape_info_get(self.ptr, &self.info)
 
     def run(self, inputs, outputs=None):
         """Run once; for tests and unusual uses, see :class:`Function` for the fast way.

@@ -95,7 +95,7 @@ def value_and_grad(function=None, argnums=0, has_aux=False, **options):
         value, aux, gradient = _record_gradient(function, argnums, has_aux, args, kwargs)
         return ((value, aux), gradient) if has_aux else (value, gradient)
 
-    return Compiled(_named(recorded, function, "value_and_grad"), **options)
+    return Compiled(_named(recorded, function, "value_and_grad", argnums, has_aux), **options)
 
 
 def grad(function=None, argnums=0, has_aux=False, **options):
@@ -119,12 +119,16 @@ def grad(function=None, argnums=0, has_aux=False, **options):
         _, aux, gradient = _record_gradient(function, argnums, has_aux, args, kwargs)
         return (gradient, aux) if has_aux else gradient
 
-    return Compiled(_named(recorded, function, "grad"), **options)
+    return Compiled(_named(recorded, function, "grad", argnums, has_aux), **options)
 
 
-def _named(recorded, function, prefix):
+def _named(recorded, function, prefix, *options):
+    """Name what a transformation records; pickle makes it anew from ``recipe``."""
+    recorded.recipe = (prefix, function, options)
     recorded.__name__ = f"{prefix}({getattr(function, '__name__', 'function')})"
     recorded.__doc__ = getattr(function, "__doc__", None)
+    for name in ("__module__", "__qualname__"):
+        setattr(recorded, name, getattr(function, name, None) or recorded.__name__)
     recorded.__wrapped__ = function
     return recorded
 
@@ -360,10 +364,14 @@ def vjp(function, *primals):
     tree, leaves = flatten_tree(primals)
     frozen = tree.unflatten([np.array(as_plain(leaf)) if np.ndim(leaf) else leaf for leaf in leaves])
     output = _cached(function, "value", lambda f: f)(*frozen)
-    compiled = _cached(function, "vjp", _record_pullback)
+    if _tracing(output):
+        # Plain arguments, but the function uses traced values of the one around it.
+        return _record_vjp(function, frozen)
 
     def pullback(cotangent):
         """Cotangents of the arguments."""
+        # Looked up here, so that the function lives as long as its pullback.
+        compiled = _cached(function, "vjp", _record_pullback)
         return compiled(frozen, _like(output, cotangent, "cotangents"))
 
     return output, pullback
@@ -424,7 +432,7 @@ def hvp(function, argnums=0, **options):
 
         return _record_jvp(along)((primals[index],), (direction,))[1]
 
-    return Compiled(_named(recorded, function, "hvp"), **options)
+    return Compiled(_named(recorded, function, "hvp", argnums), **options)
 
 
 # ---- whole matrices -----------------------------------------------------------------------------
@@ -456,7 +464,7 @@ def jacobian(function=None, argnums=0, mode="auto", **options):
         rows = _record_jacobian(traced, wrt, mode)
         return traced.rebuild([_regroup(row, trees, single) for row in rows])
 
-    return Compiled(_named(recorded, function, "jacobian"), **options)
+    return Compiled(_named(recorded, function, "jacobian", argnums, mode), **options)
 
 
 def hessian(function, argnums=0, **options):
@@ -468,7 +476,8 @@ def hessian(function, argnums=0, **options):
         For an array argument of shape ``s`` an array of shape ``s + s``; nested for containers.
     """
     return jacobian(
-        _named(grad(function, argnums).function, function, "grad"), argnums, "forward", **options
+        _named(grad(function, argnums).function, function, "grad", argnums), argnums, "forward",
+        **options,
     )
 
 
@@ -556,7 +565,7 @@ def vmap(function=None, in_axes=0, out_axes=0, **options):
     def recorded(*args, **kwargs):
         return _record_vmap(function, in_axes, out_axes, args, kwargs)
 
-    return Compiled(_named(recorded, function, "vmap"), **options)
+    return Compiled(_named(recorded, function, "vmap", in_axes, out_axes), **options)
 
 
 def _record_vmap(function, in_axes, out_axes, args, kwargs):

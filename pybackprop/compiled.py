@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 
 from ._core import Bound, Entry, Function, Tape, flatten
-from .errors import TraceError
+from .errors import CapturedValueError, TraceError
 from .graph import current_graph
 from .lowering import lower
 from .lowering.tape import container
@@ -49,32 +49,16 @@ class Form:
         return self.tape.cost
 
 
-class Compiled(Function):
-    """A function that is traced and compiled when it is first called with arguments of a kind.
+class Runnable(Function):
+    """What compiled and loaded functions share: forms, one per kind of arguments.
 
-    Parameters
+    Attributes
     ----------
-    function : callable
-        Takes and returns arrays, numbers, and nested containers of these.
-    backend : {"auto", "interpreter"}
-    threads : int
-    static_argnums : int or tuple of int
-        Positional arguments that are passed to the function as they are; a new value compiles anew.
+    forms : OrderedDict of Signature to Form
+        The most recently used last.
+    static : frozenset of int
+        Positions of static arguments.
     """
-
-    def __init__(self, function, *, backend="auto", threads=1, static_argnums=()):
-        if backend not in ("auto", "interpreter"):
-            raise ValueError(f"backend must be 'auto' or 'interpreter', not {backend!r}")
-        if threads != 1:
-            raise ValueError(f"threads={threads!r}: this version runs on one thread")
-        if not callable(function):
-            raise TypeError(f"expected a function, not {type(function).__name__}")
-        self.function = function
-        self.static = frozenset(
-            (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-        )
-        self.forms = OrderedDict()
-        functools.update_wrapper(self, function, updated=())
 
     def __repr__(self):
         return f"<{type(self).__name__} {getattr(self, '__name__', '?')}, {len(self.forms)} forms>"
@@ -82,32 +66,47 @@ class Compiled(Function):
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        from .serialize import reduce
+
+        return reduce(self)
+
     # ---- calls --------------------------------------------------------------------------------
 
     def _miss(self, args, kwargs):
         signature, leaves = flatten(args, kwargs, self.static)
         if current_graph() is not None and contains_value(leaves):
-            return self.function(*args, **kwargs)
+            return self._record(args, kwargs)
         signature, leaves = self._normalize(signature, leaves)
-        form = self._form(signature)
+        try:
+            form = self._form(signature)
+        except CapturedValueError:
+            if current_graph() is None:
+                raise
+            # Its arguments are plain, but it uses traced values of the function around it.
+            return self._record(args, kwargs)
         self._add_entry(form.entry)
-        return form.entry.call(leaves)
+        return form.entry.call(_in_order(form, signature, leaves))
+
+    def _record(self, args, kwargs):
+        """Answer a call with traced values by recording into the innermost open graph."""
+        raise NotImplementedError
+
+    def _form(self, signature):
+        """The form for a signature of plain leaves."""
+        raise NotImplementedError
 
     def _normalize(self, signature, leaves):
         """Leaves as C-contiguous native arrays or numbers, and the signature that they have."""
         plain = [as_plain(leaf) for leaf in leaves]
         args, kwargs = signature.unflatten(plain)
         return flatten(args, kwargs, self.static)
-
-    def _form(self, signature):
-        form = self.forms.get(signature)
-        if form is None:
-            form = self.forms[signature] = make_form(self.function, signature, self.__name__)
-            if len(self.forms) > _MOST_FORMS:
-                self.forms.popitem(last=False)
-        else:
-            self.forms.move_to_end(signature)
-        return form
 
     def _latest(self):
         if not self.forms:
@@ -176,6 +175,8 @@ class Compiled(Function):
         normal, plain = self._normalize(signature, leaves)
         form = self._form(normal)
         entry, tape = form.entry, form.tape
+        leaves = _in_order(form, signature, leaves)
+        plain = _in_order(form, normal, plain)
         inputs = [None] * tape.n_inputs
         for leaf, given, number in zip(plain, leaves, entry.leaf_inputs, strict=True):
             if number < 0:
@@ -201,6 +202,54 @@ class Compiled(Function):
             else:
                 leaves_out.append(leaves_out[x] if kind == "same" else x)
         return Bound(tape, inputs, outputs, entry.out_tree.unflatten(leaves_out))
+
+
+class Compiled(Runnable):
+    """A function that is traced and compiled when it is first called with arguments of a kind.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns arrays, numbers, and nested containers of these.
+    backend : {"auto", "interpreter"}
+    threads : int
+    static_argnums : int or tuple of int
+        Positional arguments that are passed to the function as they are; a new value compiles anew.
+    """
+
+    def __init__(self, function, *, backend="auto", threads=1, static_argnums=()):
+        if backend not in ("auto", "interpreter"):
+            raise ValueError(f"backend must be 'auto' or 'interpreter', not {backend!r}")
+        if threads != 1:
+            raise ValueError(f"threads={threads!r}: this version runs on one thread")
+        if not callable(function):
+            raise TypeError(f"expected a function, not {type(function).__name__}")
+        self.function = function
+        self.static = frozenset(
+            (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+        )
+        self.options = {"backend": backend, "threads": threads}
+        self.forms = OrderedDict()
+        self.__name__ = type(function).__name__
+        functools.update_wrapper(self, function, updated=())
+
+    def _record(self, args, kwargs):
+        return self.function(*args, **kwargs)
+
+    def _form(self, signature):
+        form = self.forms.get(signature)
+        if form is None:
+            form = self.forms[signature] = make_form(self.function, signature, self.__name__)
+            if len(self.forms) > _MOST_FORMS:
+                self.forms.popitem(last=False)
+        else:
+            self.forms.move_to_end(signature)
+        return form
+
+
+def _in_order(form, signature, leaves):
+    """Leaves of a call in the order of the form's signature, which may have its dicts in another."""
+    return form.entry.signature.collect(*signature.unflatten(leaves))
 
 
 def make_form(function, signature, name):

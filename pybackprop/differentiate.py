@@ -286,6 +286,13 @@ def _before_selection(graph):
     """Values that flow into a selection, so that their cotangents may be zeros by selection."""
     found = set()
     for node in reversed(graph.nodes):
-        if node.primitive.name in _SELECTIONS or any(v in found for v in node.outputs):
+        if _selects(node) or any(v in found for v in node.outputs):
             found.update(node.operands)
     return found
+
+
+def _selects(node):
+    """Whether a node is a selection, or a loop with one in its body."""
+    return node.primitive.name in _SELECTIONS or any(
+        isinstance(a, Graph) and any(map(_selects, a.nodes)) for a in node.attributes.values()
+    )

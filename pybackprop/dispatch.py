@@ -172,8 +172,8 @@ def _setitem(self, index, value):
 # ---- conversions to Python numbers --------------------------------------------------------------
 
 _BRANCH = (
-    "use np.where(condition, a, b) or bp.cond for a choice, bp.while_loop or bp.scan for a loop, "
-    "or static_argnums for an argument that is not differentiated"
+    "use np.where(condition, a, b) for a choice (np.maximum for max), bp.scan for a loop, or "
+    "static_argnums for an argument that is not differentiated"
 )
 
 
@@ -185,7 +185,8 @@ def _float(self):
     refuse_conversion(
         self,
         "float(), which the math module calls as well,",
-        "use the NumPy function (np.exp for math.exp), or return the value from the function",
+        "use the NumPy function (np.exp for math.exp; for a function of a list of scalars, "
+        "np.mean(np.stack([a, b]))), or return the value from the function",
     )
 
 
@@ -199,7 +200,7 @@ def _index(self):
     refuse_conversion(
         self,
         "an integer (as range(), a list's index or a shape does)",
-        "use static_argnums, bp.fori_loop or bp.scan, or index a traced array",
+        "use static_argnums or bp.scan, or index a traced array",
         converted=True,
     )
 
@@ -228,9 +229,9 @@ def _to_array(self, dtype=None, copy=None):
             self,
             "conversion to a NumPy array",
             "use np.stack or np.concatenate to join traced arrays, and leave np.array and "
-            "np.asarray of a traced array out (pybackprop.numpy.asarray accepts it); functions that do "
-            "not dispatch (scipy.stats, scipy.linalg, scipy.special.logsumexp and softmax) have "
-            "counterparts in pybackprop",
+            "np.asarray of a traced array out (pybackprop.numpy.asarray accepts it); functions "
+            "that do not dispatch (scipy.stats, scipy.linalg, scipy.special.logsumexp, softmax) "
+            "have counterparts in pybackprop",
             converted=True,
         )
     # A scalar becomes an object, so that np.array([a, b * c]) is an array of scalars, which every

@@ -5,6 +5,7 @@ TypeError`` keeps working.
 """
 
 __all__ = [
+    "CapturedValueError",
     "ControlFlowError",
     "DifferentiationError",
     "GradientCheckError",
@@ -30,6 +31,10 @@ class ControlFlowError(TraceError):
 
 class LeakedValueError(TraceError):
     """A traced value was used after the function that made it had returned."""
+
+
+class CapturedValueError(TraceError):
+    """A function that is compiled alone uses a traced value of another one."""
 
 
 class UnsupportedError(PybackpropError, NotImplementedError, TypeError):

@@ -14,6 +14,7 @@ import dis
 import os
 import sys
 import threading
+import weakref
 
 import numpy as np
 
@@ -113,7 +114,11 @@ class Graph:
     inputs, outputs : list of Value
     reverse_start : int or None
         Number of the first node of the reverse sweep, in a graph that has one.
+    stands : bool
+        Whether nodes are recorded into it while no graph is open, see :func:`stand`.
     """
+
+    stands = False
 
     def __init__(self, name="graph", rewrites=(), locate=False):
         self.name = name
@@ -329,6 +334,7 @@ class _Stack(threading.local):
 
     def __init__(self):
         self.graphs = []
+        self.standing = []  # weak references to graphs built by hand, the one used last at the end
 
 
 _stack = _Stack()
@@ -344,10 +350,15 @@ class open_graph:  # noqa: N801 - used as a with statement, reads as a function
         Local passes that every new node is offered to, see :mod:`pybackprop.passes`.
     locate : bool
         Whether to note the user's line for every node.
+    graph : Graph, optional
+        A graph to go on with.
+    close : bool
+        Whether the graph is complete at the end of the block.
     """
 
-    def __init__(self, name="graph", rewrites=(), locate=False, graph=None):
+    def __init__(self, name="graph", rewrites=(), locate=False, graph=None, close=True):
         self.graph = graph if graph is not None else Graph(name, rewrites, locate)
+        self.close = close
 
     def __enter__(self):
         _stack.graphs.append(self.graph)
@@ -357,13 +368,57 @@ class open_graph:  # noqa: N801 - used as a with statement, reads as a function
     def __exit__(self, kind, error, traceback):
         _stack.graphs.pop()
         _stack.graph = _stack.graphs[-1] if _stack.graphs else None
-        self.graph.closed = True
+        if self.close:
+            self.graph.closed = True
         return False
 
 
 def current_graph():
-    """The innermost open graph of this thread, or None."""
-    return _stack.graph
+    """The innermost open graph of this thread, or else the standing one, or None."""
+    graph = _stack.graph
+    if graph is None:
+        standing = _stack.standing
+        while standing:
+            graph = standing[-1]()
+            if graph is not None and not graph.closed:
+                return graph
+            standing.pop()
+        return None
+    return graph
+
+
+def recording():
+    """Whether a graph is open in this thread; one that only stands does not count."""
+    return _stack.graph is not None
+
+
+def stand(graph):
+    """Make a graph the one that :func:`apply` records into while none is open.
+
+    Graphs built by hand stand, so that operators work on their values with no ``with`` block. Of several, each
+    gets the nodes whose operands are its own. They stand in the thread that made or used them last.
+    """
+    standing = _stack.standing
+    if not standing or standing[-1]() is not graph:
+        standing[:] = [other for other in standing if other() is not graph]
+        standing.append(weakref.ref(graph))
+
+
+def _standing_of(primitive, operands):
+    """The standing graph that operands belong to."""
+    values = [operand for operand in operands if isinstance(operand, Value)]
+    values.sort(key=lambda value: value.node.primitive is CONSTANT)
+    for value in values:
+        graph = value.node.graph
+        if graph.stands and not graph.closed:
+            stand(graph)
+            return graph
+    if values:
+        raise leaked(values[0])
+    graph = current_graph()
+    if graph is None:
+        raise TraceError(f"{primitive.name} needs an open graph")
+    return graph
 
 
 def apply(primitive, *operands, **attributes):
@@ -376,10 +431,7 @@ def apply(primitive, *operands, **attributes):
     """
     graph = _stack.graph
     if graph is None:
-        for operand in operands:
-            if isinstance(operand, Value):
-                raise leaked(operand)
-        raise TraceError(f"{primitive.name} needs an open graph")
+        graph = _standing_of(primitive, operands)
     adopt = graph.adopt
     operands = tuple(
         [x if type(x) is Value and x.node.graph is graph else adopt(x) for x in operands]

@@ -5,7 +5,7 @@ import numpy as np
 from ._core import flatten_tree
 from .compiled import Compiled, as_plain
 from .errors import TraceError
-from .graph import Value, current_graph, describe, open_graph
+from .graph import Value, current_graph, describe, open_graph, recording
 from .passes.loops import apply_clean
 from .primitives.control import move_captured_first
 from .primitives.elementwise import convert
@@ -55,7 +55,7 @@ def scan(f, init, xs=None, length=None, reverse=False):
     """
     if not callable(f):
         raise TypeError(f"scan needs a function, not {type(f).__name__}")
-    if current_graph() is None:
+    if not recording():
         leaves = flatten_tree((init, xs))[1]
         if not contains_value(leaves):
             return Compiled(lambda init, xs: _record(f, init, xs, length, reverse))(init, xs)

@@ -8,7 +8,7 @@ differentiating the inner function never confuses its variables with the outer o
 import numpy as np
 
 from ._core import flatten, flatten_tree
-from .errors import TraceError
+from .errors import CapturedValueError, TraceError
 from .graph import Value, describe_location, open_graph
 
 
@@ -186,7 +186,7 @@ def _name_inputs(function, signature, leaves):
 
 def _refuse_captured(graph):
     for value in graph.captured:
-        raise TraceError(
+        raise CapturedValueError(
             f"{graph.name} uses a traced value of another function, made at "
             f"{describe_location(value.node.location)}; pass it as an argument"
         )

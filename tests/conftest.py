@@ -1,12 +1,19 @@
-"""Lets test modules import their helpers (``reference``) by name, whatever folder they are in."""
+"""Lets test modules import their helpers by name, whatever folder they are in; makes random tests repeatable."""
 
 import os
 import sys
 
-import numpy as np
+from hypothesis import HealthCheck, settings
 
-sys.path.append(os.path.dirname(__file__))
+_HERE = os.path.dirname(__file__)
+sys.path += [_HERE, os.path.join(_HERE, "lowering")]
 
-if hasattr(np, "_set_promotion_state"):
-    # NumPy 1.26 promotes by value; traces follow NEP 50, so the comparison must as well.
-    np._set_promotion_state("weak")
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("repeatable")

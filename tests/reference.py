@@ -11,8 +11,10 @@ import pybackprop.dispatch  # noqa: F401 - puts the operators onto Value
 from pybackprop.graph import CONSTANT, INPUT, open_graph
 from pybackprop.numpy._common import as_value
 
-# NumPy 1.26 differs in the promotion of Python numbers here and there; traces follow NEP 50.
+# Traces follow NEP 50. NumPy 1.26 can be asked to, but not everywhere.
 NEP50 = np.lib.NumpyVersion(np.__version__) >= "2.0.0"
+if not NEP50:
+    np._set_promotion_state("weak")
 
 _erf = np.vectorize(math.erf, otypes=[float])
 _erfc = np.vectorize(math.erfc, otypes=[float])

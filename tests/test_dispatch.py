@@ -194,11 +194,11 @@ def test_control_flow():
         return -x
 
     assert "np.where" in refused(branch)
-    assert "bp.while_loop" in refused(lambda x: x[0] > 0 and x)
+    assert "bp.scan" in refused(lambda x: x[0] > 0 and x)
     assert "np.exp" in refused(lambda x: math.exp(x[0]))
     assert "np.exp" in refused(lambda x: float(x[0]))
     assert "astype" in refused(lambda x: int(x[0]))
-    assert "fori_loop" in refused(lambda x: range(x[0]))
+    assert "bp.scan" in refused(lambda x: range(x[0]))
     assert "complex" in refused(lambda x: complex(x[0]))
     assert "return it" in refused(lambda x: x.tolist())
     assert "return it" in refused(lambda x: x[0].item())
@@ -275,6 +275,21 @@ def test_unsupported_dtypes():
         call(lambda x: x + "a", np.ones(2))
     with pytest.raises(TypeError):
         call(lambda x: x + None, np.ones(2))
+
+
+def test_layouts_of_constants():
+    x = np.arange(6.0).reshape(2, 3)
+    for constant in (x.astype(">f8"), x.astype(">i4"), np.asfortranarray(x), x[:, ::-1], x[:1]):
+        compare(lambda a, c=constant: [a + c, c - a, a @ c.T], x)
+    x.flags.writeable = False
+    compare(lambda a: a * x, np.ones((2, 3)))
+
+
+def test_constants_are_frozen():
+    c = np.ones(40)
+    graph = trace(lambda a: a + c, np.zeros(40))
+    c[:] = 5
+    np.testing.assert_array_equal(run(graph, np.zeros(40))[0], np.ones(40))
 
 
 def test_leaks():

@@ -5,16 +5,25 @@ from adapters.by_hand import NumpyByHand
 from adapters.c_limit import CLimit
 from adapters.casadi_ import Casadi
 from adapters.jax_ import Jax
-from adapters.pybackprop_ import Pybackprop, PybackpropBound
+from adapters.pybackprop_ import (
+    Pybackprop,
+    PybackpropBound,
+    PybackpropNative,
+    PybackpropThreads,
+)
+from adapters.pytensor_ import Pytensor
 from adapters.torch_ import Torch
 
 ADAPTERS = (
     Pybackprop(),
     PybackpropBound(),
+    PybackpropNative(),
+    PybackpropThreads(),
     Jax(),
     Torch(),
     Autograd(),
     Casadi(),
+    Pytensor(),
     NumpyByHand(),
     CLimit(),
 )

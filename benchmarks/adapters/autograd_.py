@@ -15,6 +15,20 @@ class AutogradOps(Ops):
         self.np = autograd.numpy
         self._special = autograd.scipy.special
 
+    def rowwise(self, fn):
+        """The rows are independent: ``make_vjp`` with a seed of ones gives all gradients."""
+        import autograd
+
+        def values_and_gradients(x):
+            pullback, values = autograd.make_vjp(fn)(x)
+            return values, pullback(self.np.ones_like(values))
+
+        return values_and_gradients
+
+    def erfc(self, z):
+        """``autograd.scipy.special.erfc``."""
+        return self._special.erfc(z)
+
     def logsumexp(self, z):
         """``autograd.scipy.special.logsumexp``."""
         return self._special.logsumexp(z, axis=-1)
@@ -26,6 +40,7 @@ class Autograd(Adapter):
     name = "autograd"
     modules = ("autograd",)
     packages = ("autograd",)
+    kinds = frozenset({"gradient", "program"})
 
     def entries(self, case):
         """One row."""
@@ -34,15 +49,21 @@ class Autograd(Adapter):
         ops = AutogradOps()
         x, data = case.x, case.problem.data_for(ops, case)
         objective = case.problem.objective_for(ops)
-        gradient = autograd.value_and_grad(objective)
+
+        def derivative():
+            if case.problem.kind == "gradient":
+                return autograd.value_and_grad(case.problem.objective_for(ops))
+            return case.problem.program_for(ops)
+
+        program = derivative()
 
         def call():
-            return gradient(x, *data)
+            return program(x, *data)
 
         def value():
             return objective(x, *data)
 
         def first():
-            return autograd.value_and_grad(case.problem.objective_for(ops))(x, *data)
+            return derivative()(x, *data)
 
         return [Entry(self.name, call, value, first)]

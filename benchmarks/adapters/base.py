@@ -42,6 +42,14 @@ class Ops:
             carry, _ = step(carry, tuple(x[i] for x in xs))
         return carry, None
 
+    def rowwise(self, fn):
+        """Turn ``fn(x)`` of one row into values and gradients of all rows."""
+        raise Unsupported("no gradients of many rows")
+
+    def erfc(self, z):
+        """The complementary error function."""
+        raise Unsupported("no erfc")
+
     def softplus(self, z):
         """log(1 + exp(z))."""
         return self.np.logaddexp(0.0, z)

@@ -25,6 +25,14 @@ class JaxOps(Ops):
         """``jax.lax.scan``, not unrolled: that made it compile for seconds, run no faster."""
         return self._jax.lax.scan(step, carry, xs)
 
+    def rowwise(self, fn):
+        """``jax.vmap`` of ``jax.value_and_grad``."""
+        return self._jax.vmap(self._jax.value_and_grad(fn))
+
+    def erfc(self, z):
+        """``jax.lax.erfc``."""
+        return self._jax.lax.erfc(z)
+
     def softplus(self, z):
         """``jax.nn.softplus``."""
         return self._jax.nn.softplus(z)
@@ -44,6 +52,7 @@ class Jax(Adapter):
     name = "jax"
     modules = ("jax",)
     packages = ("jax", "jaxlib")
+    kinds = frozenset({"gradient", "program"})
 
     def missing(self):
         """As the base; then ask for float64, which JAX would silently turn into float32.
@@ -66,28 +75,36 @@ class Jax(Adapter):
         ops = JaxOps()
         x = case.x
         data = tuple(jax.numpy.asarray(a) for a in case.problem.data_for(ops, case))
-        objective = case.problem.objective_for(ops)
-        gradient = jax.jit(jax.value_and_grad(objective))
-        alone = jax.jit(objective)
+        problem = case.problem
+
+        def derivative():
+            if problem.kind == "gradient":
+                return jax.jit(jax.value_and_grad(problem.objective_for(ops)))
+            return jax.jit(problem.program_for(ops))
+
+        program = derivative()
+        alone = jax.jit(problem.objective_for(ops))
+        to_value = np.asarray if case.value_shape else float
 
         # A tree costs a tree_map at each call; a single array should not pay for it.
-        if isinstance(x, np.ndarray):
+        if isinstance(x, np.ndarray) or case.derivative_shape:
             to_numpy = np.asarray
         else:
 
             def to_numpy(tree):
                 return jax.tree.map(np.asarray, tree)
 
+        def run(program):
+            value, g = program(x, *data)
+            return to_value(value), to_numpy(g)
+
         def call():
-            value, g = gradient(x, *data)
-            return float(value), to_numpy(g)
+            return run(program)
 
         def value():
-            return float(alone(x, *data))
+            return to_value(alone(x, *data))
 
         def first():
-            fresh = jax.jit(jax.value_and_grad(case.problem.objective_for(ops)))
-            value, g = fresh(x, *data)
-            return float(value), to_numpy(g)
+            return run(derivative())
 
         return [Entry(self.name, call, value, first)]

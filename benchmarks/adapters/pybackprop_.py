@@ -4,7 +4,7 @@ The objectives are given NumPy itself as their namespace: plain NumPy code is wh
 promises to differentiate. Another way to run a tape is another subclass with other `options`.
 """
 
-from adapters.base import Adapter, Entry, Ops
+from adapters.base import Adapter, Entry, Ops, Unsupported
 
 
 class PybackpropOps(Ops):
@@ -27,6 +27,14 @@ class PybackpropOps(Ops):
     def scan(self, step, carry, xs):
         """``pybackprop.scan``: one loop on the tape."""
         return self._bp.scan(step, carry, xs)
+
+    def rowwise(self, fn):
+        """``pybackprop.vmap`` of ``pybackprop.value_and_grad``."""
+        return self._bp.vmap(self._bp.value_and_grad(fn))
+
+    def erfc(self, z):
+        """The library's own."""
+        return self._bp.special.erfc(z)
 
     def softplus(self, z):
         """The library's own."""
@@ -55,25 +63,36 @@ class Pybackprop(Adapter):
     packages = ("pybackprop",)
     options = {}  # noqa: RUF012  (never changed)
 
-    def entries(self, case):
-        """One row."""
+    kinds = frozenset({"gradient", "program"})
+
+    def derivative(self, case):
+        """A fresh function of value and derivative."""
         import pybackprop as bp
 
-        ops = PybackpropOps()
-        x, data = case.x, case.problem.data_for(ops, case)
-        objective = case.problem.objective_for(ops)
-        gradient = bp.value_and_grad(objective, **self.options)
-        alone = bp.compile(objective, **self.options)
+        ops, problem = PybackpropOps(), case.problem
+        if problem.kind == "gradient":
+            return bp.value_and_grad(problem.objective_for(ops), **self.options)
+        return bp.compile(problem.program_for(ops), **self.options)
+
+    def alone(self, case):
+        """A fresh function of the value."""
+        import pybackprop as bp
+
+        return bp.compile(case.problem.objective_for(PybackpropOps()), **self.options)
+
+    def entries(self, case):
+        """One row."""
+        x, data = case.x, case.problem.data_for(PybackpropOps(), case)
+        derivative, alone = self.derivative(case), self.alone(case)
 
         def call():
-            return gradient(x, *data)
+            return derivative(x, *data)
 
         def value():
             return alone(x, *data)
 
         def first():
-            fresh = bp.value_and_grad(case.problem.objective_for(ops), **self.options)
-            return fresh(x, *data)
+            return self.derivative(case)(x, *data)
 
         return [Entry(self.name, call, value, first)]
 
@@ -85,11 +104,38 @@ class PybackpropBound(Pybackprop):
 
     def entries(self, case):
         """One row."""
-        import pybackprop as bp
+        x, data = case.x, case.problem.data_for(PybackpropOps(), case)
+        bound = self.derivative(case).bind(x, *data)
+        return [Entry(self.name, bound, self.alone(case).bind(x, *data))]
 
-        ops = PybackpropOps()
-        x, data = case.x, case.problem.data_for(ops, case)
-        objective = case.problem.objective_for(ops)
-        bound = bp.value_and_grad(objective, **self.options).bind(x, *data)
-        alone = bp.compile(objective, **self.options).bind(x, *data)
-        return [Entry(self.name, bound, alone)]
+
+class PybackpropNative(PybackpropBound):
+    """Bound, the tape compiled by the C compiler found."""
+
+    name = "pybackprop native"
+    options = {"backend": "native"}  # noqa: RUF012  (never changed)
+
+    def missing(self):
+        """As the base; then whether this version has the backend and finds a compiler."""
+        reason = super().missing()
+        if reason is None:
+            import pybackprop as bp
+
+            try:
+                bp.compile(abs, **self.options)(1.0)
+            except Exception as raised:
+                return str(raised).splitlines()[0]
+        return reason
+
+
+class PybackpropThreads(PybackpropBound):
+    """Bound, on two threads: for the large cases only."""
+
+    name = "pybackprop 2 threads"
+    options = {"threads": 2}  # noqa: RUF012  (never changed)
+
+    def entries(self, case):
+        """One row."""
+        if not case.tags & {"large", "large map"}:
+            raise Unsupported("large cases only")
+        return super().entries(case)

@@ -6,7 +6,7 @@ of its own.
 """
 
 import numpy as np
-from problems.base import leaves, rebuild
+from problems.base import leaves, map_tree, rebuild
 
 from adapters.base import Adapter, Entry, Ops
 
@@ -20,6 +20,20 @@ class TorchOps(Ops):
         import torch
 
         self.np = torch
+
+    def rowwise(self, fn):
+        """The rows are independent: the gradient of the sum holds the gradients of all."""
+
+        def values_and_gradients(x):
+            xs = [a.requires_grad_() for a in leaves(x)]
+            values = fn(rebuild(x, xs))
+            return values.detach(), rebuild(x, self.np.autograd.grad(values.sum(), xs))
+
+        return values_and_gradients
+
+    def erfc(self, z):
+        """``torch.erfc``."""
+        return self.np.erfc(z)
 
     def softplus(self, z):
         """``torch.nn.functional.softplus``, exact: its default is linear above 20."""
@@ -44,6 +58,7 @@ class Torch(Adapter):
     name = "torch"
     modules = ("torch",)
     packages = ("torch",)
+    kinds = frozenset({"gradient", "program"})
 
     def missing(self):
         """As the base; then one thread, which the environment alone does not ensure."""
@@ -63,7 +78,12 @@ class Torch(Adapter):
         data = tuple(torch.from_numpy(a) for a in case.problem.data_for(ops, case))
         objective = case.problem.objective_for(ops)
 
-        if isinstance(x, np.ndarray):
+        if case.problem.kind == "program":
+
+            def run(program):
+                values, derivatives = program(map_tree(torch.from_numpy, x), *data)
+                return values.numpy(), map_tree(lambda a: a.numpy(), derivatives)
+        elif isinstance(x, np.ndarray):
 
             def run(objective):
                 t = torch.from_numpy(x).requires_grad_()
@@ -78,15 +98,19 @@ class Torch(Adapter):
                 gs = torch.autograd.grad(loss, ts)
                 return loss.item(), rebuild(x, [g.numpy() for g in gs])
 
+        fresh = case.problem.objective_for
+        if case.problem.kind == "program":
+            fresh = case.problem.program_for
+        differentiated = fresh(ops)
+
         def call():
-            return run(objective)
+            return run(differentiated)
 
         def value():
             with torch.no_grad():
-                tree = rebuild(x, [torch.from_numpy(a) for a in leaves(x)])
-                return objective(tree, *data).item()
+                return objective(map_tree(torch.from_numpy, x), *data).numpy()
 
         def first():
-            return run(case.problem.objective_for(ops))
+            return run(fresh(ops))
 
         return [Entry(self.name, call, value, first)]

@@ -51,6 +51,7 @@ static void once(const int64_t *dims, const void *const *in, void *const *out, v
     for (int64_t j = 0; j < d; j++)
         sum[j] = 0;
     REAL total = d == 5    ? tiles(n, 5, w, in[1], in[2], sum)
+                 : d == 20 ? tiles(n, 20, w, in[1], in[2], sum)
                  : d == 50 ? tiles(n, 50, w, in[1], in[2], sum)
                            : tiles(n, d, w, in[1], in[2], sum);
     REAL *g = out[1];

@@ -1,14 +1,13 @@
 /* One step of a ReLU network 64-128-64-10 with mean softmax cross-entropy, by tiles of 128 rows.
 
-   The products are one small kernel of registers without packing: a block of ROWS x (2 vectors),
-   the whole inner dimension, accumulated into the result. All sizes are multiples of the block;
-   the ten classes are padded to sixteen columns, whose logits are set so low that they vanish.
+   The products are those of product.h: all sizes are multiples of its block; the ten classes are padded to sixteen columns, whose logits are set so low that they vanish.
 
    dims: batch.  in: W1[64][128], W2[128][64], W3[64][10], b1[128], b2[64], b3[10], X[batch][64],
    one_hot[batch][10].  out: value[1], and gradients in the order of the parameters.
    batch must be a multiple of 8. */
 
 #include "bench.h"
+#include "product.h"
 
 #define N0 64
 #define N1 128
@@ -16,16 +15,6 @@
 #define N3 10
 #define P3 16
 #define TILE 128
-
-#ifdef __AVX512F__
-#define VECTOR_BYTES 64
-#define ROWS 8
-#else
-#define VECTOR_BYTES 32
-#define ROWS 4
-#endif
-typedef REAL vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-#define LANES ((int)(VECTOR_BYTES / sizeof(REAL)))
 
 /* All of it is written before it is read in each run, but the products add: see memset below. */
 typedef struct {
@@ -39,47 +28,6 @@ static size_t work_bytes(const int64_t *dims)
 {
     (void)dims;
     return sizeof(scratch);
-}
-
-/* C[i][j] += sum_k A[i * row + k * col] B[k][j] for a block of ROWS x (nv vectors). */
-INLINE void block(const int nv, int K, const REAL *A, int row, int col, const REAL *B, int ldb,
-                  REAL *C, int ldc)
-{
-    vec acc[ROWS][2];
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 2
-        for (int v = 0; v < nv; v++)
-            acc[i][v] = *(const vec *)(C + i * ldc + v * LANES);
-    for (int k = 0; k < K; k++) {
-        vec b[2];
-#pragma GCC unroll 2
-        for (int v = 0; v < nv; v++)
-            b[v] = *(const vec *)(B + k * ldb + v * LANES);
-#pragma GCC unroll 8
-        for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 2
-            for (int v = 0; v < nv; v++)
-                acc[i][v] += A[i * row + k * col] * b[v];
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 2
-        for (int v = 0; v < nv; v++)
-            *(vec *)(C + i * ldc + v * LANES) = acc[i][v];
-}
-
-/* C (M x N) += A (M x K, any strides) B (K x N); M a multiple of ROWS, N of a vector. */
-static void product(int M, int N, int K, const REAL *A, int row, int col, const REAL *B, int ldb,
-                    REAL *C, int ldc)
-{
-    int j = 0;
-    for (; j + 2 * LANES <= N; j += 2 * LANES)
-        for (int i = 0; i < M; i += ROWS)
-            block(2, K, A + i * row, row, col, B + j, ldb, C + i * ldc + j, ldc);
-    for (; j < N; j += LANES)
-        for (int i = 0; i < M; i += ROWS)
-            block(1, K, A + i * row, row, col, B + j, ldb, C + i * ldc + j, ldc);
 }
 
 INLINE void set_rows(int m, int n, REAL *restrict h, const REAL *restrict bias)

@@ -41,6 +41,7 @@ class Ode(Problem):
 
     name = "ode"
     sizes = ({},)
+    scalar = True
     c_source = "ode.c"
 
     def case(self):

@@ -19,6 +19,7 @@ class Rosenbrock(Problem):
 
     name = "rosenbrock"
     sizes = ({"n": 2}, {"n": 10}, {"n": 1000})
+    scalar = True
     c_source = "rosenbrock.c"
 
     def case(self, n):

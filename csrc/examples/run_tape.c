@@ -1,6 +1,7 @@
-/* Loads a tape file and runs it: run_tape FILE [RUNS].  Prints the disassembly; fills the inputs with ones, prints the first
-   elements of float64 outputs, and the time per run.  A program that embeds the core does the same with its own buffers: load
-   once, one workspace per thread, run as often as wanted. */
+/* Loads a tape file and runs it: run_tape FILE [RUNS].  Prints the disassembly; fills the inputs
+   with ones, prints the first elements of float64 outputs, and the time per run.  A program that
+   embeds the core does the same with its own buffers: load once, one workspace per thread, run as
+   often as wanted. */
 #include "pybackprop.h"
 
 #include <stdio.h>
@@ -15,7 +16,8 @@ static char *read_file(const char *path, size_t *size)
     if (file == NULL) {
         return NULL;
     }
-    if (fseek(file, 0, SEEK_END) == 0 && (length = ftell(file)) >= 0 && fseek(file, 0, SEEK_SET) == 0) {
+    if (fseek(file, 0, SEEK_END) == 0 && (length = ftell(file)) >= 0 &&
+        fseek(file, 0, SEEK_SET) == 0) {
         *size = (size_t)length;
         bytes = malloc(*size + 1);
         if (bytes != NULL && fread(bytes, 1, *size, file) != *size) {
@@ -27,7 +29,8 @@ static char *read_file(const char *path, size_t *size)
     return bytes;
 }
 
-/* A buffer of the array's size, floats set to 1, the rest to 0; never NULL but for want of memory. */
+/* A buffer of the array's size, floats set to 1, the rest to 0; never NULL but for want of memory.
+ */
 static void *make_buffer(const pbp_array *array)
 {
     void *buffer = calloc((size_t)array->bytes + 1, 1);
@@ -109,14 +112,16 @@ int main(int argc, char **argv)
     }
     const double start = seconds();
     for (long i = 0; i < runs && status == PBP_OK; i++) {
-        status = pbp_run(tape, workspace, (const void *const *)buffers, buffers + info.n_inputs, NULL, &error);
+        status = pbp_run(tape, workspace, (const void *const *)buffers, buffers + info.n_inputs,
+                         NULL, &error);
     }
     if (status != PBP_OK) {
         fprintf(stderr, "%s\n", error.message);
         goto end;
     }
     show(tape, &info, buffers + info.n_inputs);
-    printf("%.3f us per run, %s\n", (seconds() - start) * 1e6 / (double)(runs > 0 ? runs : 1), pbp_instruction_set());
+    printf("%.3f us per run, %s\n", (seconds() - start) * 1e6 / (double)(runs > 0 ? runs : 1),
+           pbp_instruction_set());
 end:
     for (uint32_t i = 0; buffers != NULL && i < info.n_inputs + info.n_outputs; i++) {
         free(buffers[i]);

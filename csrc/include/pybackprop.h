@@ -97,6 +97,26 @@ void pbp_workspace_free(pbp_workspace *workspace);
 pbp_status pbp_run(const pbp_tape *tape, pbp_workspace *workspace, const void *const *inputs, void *const *outputs,
                    const pbp_run_options *options, pbp_error *error);
 
+/* What native code may ask of the core during a run, see pbp_tape_set_native. */
+typedef struct pbp_native_host pbp_native_host;
+struct pbp_native_host {
+    int (*poll)(pbp_native_host *host, int64_t nanoseconds); /* after that much work; not 0: stop with PBP_INTERRUPTED */
+    /* As the instruction MATMUL: params as docs/tape.md lists them, float32 if single.  Returns a pbp_status. */
+    int (*matmul)(pbp_native_host *host, int single, const int64_t *params, void *c, const void *a, const void *b,
+                  int accumulate);
+    uint32_t instruction;     /* set on failure: the instruction concerned */
+    int64_t values[2];        /* set on PBP_ERROR_INDEX: the index and the bound */
+};
+
+/* Emitted code of a whole tape.  consts is the tape's section of that name; returns a pbp_status. */
+typedef int (*pbp_native)(const void *const *inputs, void *const *outputs, void *arena, const void *consts,
+                          pbp_native_host *host);
+
+/* Has pbp_run call a function emitted from this very tape, which needs an arena of arena_bytes, instead of
+   interpreting it.  To be called before the first workspace is made and before the tape is shared; the function must stay
+   loaded as long as the tape.  The caller vouches for the function: nothing can be checked. */
+pbp_status pbp_tape_set_native(pbp_tape *tape, pbp_native function, uint64_t arena_bytes);
+
 /* PBP_ERROR_ALIAS if an output overlaps another output, or an input in a way that the tape does not list as allowed. */
 pbp_status pbp_check_aliases(const pbp_tape *tape, const void *const *inputs, void *const *outputs, pbp_error *error);
 

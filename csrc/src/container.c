@@ -1,6 +1,7 @@
-/* Reads the container of a tape: the directory of sections and the tables in them, into arrays of the tape's own.  Bytes may come from
-   anywhere and lie anywhere: they are read with memcpy, and no count, offset or size is used before it was checked
-   against the number of bytes there are.  What the tables mean is checked in layout.c and validate.c. */
+/* Reads the container of a tape: the directory of sections and the tables in them, into arrays of
+   the tape's own.  Bytes may come from anywhere and lie anywhere: they are read with memcpy, and no
+   count, offset or size is used before it was checked against the number of bytes there are.  What
+   the tables mean is checked in layout.c and validate.c. */
 #include "core.h"
 
 #include <stdlib.h>
@@ -12,11 +13,23 @@
 #define MAX_BYTES ((uint64_t)1 << 47)
 
 enum section_name {
-    HEADER, NAMES, INSTRUCTIONS, OPERANDS, BASES, LOOPS, PARAMS, CONSTS, ARRAYS, ALIASES, LABELS, SECTION_COUNT
+    HEADER,
+    NAMES,
+    INSTRUCTIONS,
+    OPERANDS,
+    BASES,
+    LOOPS,
+    PARAMS,
+    CONSTS,
+    ARRAYS,
+    ALIASES,
+    LABELS,
+    SECTION_COUNT
 };
 
-static const char section_names[SECTION_COUNT][16] = {"header", "names",  "instructions", "operands", "bases", "loops",
-                                                      "params", "consts", "arrays",       "aliases",  "labels"};
+static const char section_names[SECTION_COUNT][16] = {
+    "header", "names",  "instructions", "operands", "bases", "loops",
+    "params", "consts", "arrays",       "aliases",  "labels"};
 
 typedef struct section {
     uint64_t offset, size;
@@ -31,7 +44,7 @@ typedef struct reader {
 } reader;
 
 #define FAIL(...) return pbp_fail(r->error, PBP_ERROR_FORMAT, PBP_NONE, __VA_ARGS__)
-#define TRY(call)                                                                                 \
+#define TRY(call)                                                                                  \
     do {                                                                                           \
         const pbp_status status_ = (call);                                                         \
         if (status_ != PBP_OK) {                                                                   \
@@ -67,9 +80,11 @@ static int64_t i64_at(const char *p)
 /* Room for `count` items, at least one byte. */
 static pbp_status allocate(reader *r, void *out, uint64_t count, size_t bytes)
 {
-    void *block = count < MAX_BYTES / bytes ? pbp_alloc(count > 0 ? (size_t)count * bytes : 1) : NULL;
+    void *block =
+        count < MAX_BYTES / bytes ? pbp_alloc(count > 0 ? (size_t)count * bytes : 1) : NULL;
     memcpy(out, &block, sizeof block);
-    return block != NULL ? PBP_OK : pbp_fail(r->error, PBP_ERROR_MEMORY, PBP_NONE, "no memory for the tape");
+    return block != NULL ? PBP_OK
+                         : pbp_fail(r->error, PBP_ERROR_MEMORY, PBP_NONE, "no memory for the tape");
 }
 
 static pbp_status read_directory(reader *r)
@@ -79,7 +94,8 @@ static pbp_status read_directory(reader *r)
     }
     const uint32_t version = u32_at(r->bytes + 8), count = u32_at(r->bytes + 12);
     if (version != PBP_TAPE_VERSION) {
-        return pbp_fail(r->error, PBP_ERROR_VERSION, PBP_NONE, "the tape has version %u, this core reads version %d", version,
+        return pbp_fail(r->error, PBP_ERROR_VERSION, PBP_NONE,
+                        "the tape has version %u, this core reads version %d", version,
                         PBP_TAPE_VERSION);
     }
     const uint64_t end = DIRECTORY_START + (uint64_t)count * DIRECTORY_ENTRY;
@@ -141,7 +157,8 @@ static pbp_status read_header(reader *r, pbp_tape *tape)
     tape->info.n_instructions = u32_at(p + 24);
     tape->info.reverse_start = u32_at(p + 28);
     tape->consts_bytes = (int64_t)r->sections[CONSTS].size;
-    if (tape->info.arena_bytes > MAX_BYTES || tape->image_bytes < 0 || tape->image_bytes > tape->consts_bytes ||
+    if (tape->info.arena_bytes > MAX_BYTES || tape->image_bytes < 0 ||
+        tape->image_bytes > tape->consts_bytes ||
         (uint64_t)tape->image_bytes > tape->info.arena_bytes) {
         FAIL("the header's sizes of arena and image are impossible");
     }
@@ -177,7 +194,8 @@ static pbp_status read_names(reader *r, uint16_t **rows, uint32_t *count)
             row++;
         }
         if (row == PBP_ROW_COUNT) {
-            return pbp_fail(r->error, PBP_ERROR_VERSION, PBP_NONE, "this core has no instruction '%.40s'", p + i);
+            return pbp_fail(r->error, PBP_ERROR_VERSION, PBP_NONE,
+                            "this core has no instruction '%.40s'", p + i);
         }
         (*rows)[(*count)++] = (uint16_t)row;
     }
@@ -201,11 +219,13 @@ static pbp_status read_instructions(reader *r, pbp_tape *tape)
     for (uint32_t i = 0; i < n && status == PBP_OK; i++, p += 24) {
         const uint16_t op = u16_at(p);
         if (op >= names) {
-            status = pbp_fail(r->error, PBP_ERROR_FORMAT, i, "instruction %u: number %u is not in the table of names", i, op);
+            status = pbp_fail(r->error, PBP_ERROR_FORMAT, i,
+                              "instruction %u: number %u is not in the table of names", i, op);
             break;
         }
-        tape->instructions[i] = (pbp_instruction){rows[op],       u16_at(p + 2),  u32_at(p + 4), u32_at(p + 8),
-                                                  u32_at(p + 12), u32_at(p + 16), u32_at(p + 20)};
+        tape->instructions[i] =
+            (pbp_instruction){rows[op],       u16_at(p + 2),  u32_at(p + 4), u32_at(p + 8),
+                              u32_at(p + 12), u32_at(p + 16), u32_at(p + 20)};
     }
     free(rows);
     return status;
@@ -254,7 +274,8 @@ static pbp_status read_tables(reader *r, pbp_tape *tape)
     TRY(allocate(r, &tape->aliases, n, 8));
     memcpy(tape->aliases, start_of(r, ALIASES), n * 8);
     for (uint64_t i = 0; i < n; i++) {
-        if (tape->aliases[2 * i] >= tape->info.n_outputs || tape->aliases[2 * i + 1] >= tape->info.n_inputs) {
+        if (tape->aliases[2 * i] >= tape->info.n_outputs ||
+            tape->aliases[2 * i + 1] >= tape->info.n_inputs) {
             FAIL("alias %llu names an output or input that is not there", (unsigned long long)i);
         }
     }
@@ -284,7 +305,8 @@ static pbp_status read_arrays(reader *r, pbp_tape *tape)
         }
         for (uint32_t k = 0; k < array->ndim; k++, p += 8) {
             array->shape[k] = i64_at(p);
-            if (array->shape[k] < 0 || __builtin_mul_overflow(bytes, array->shape[k], &bytes) || bytes > (int64_t)MAX_BYTES) {
+            if (array->shape[k] < 0 || __builtin_mul_overflow(bytes, array->shape[k], &bytes) ||
+                bytes > (int64_t)MAX_BYTES) {
                 FAIL("the shape of array record %llu is impossible", (unsigned long long)i);
             }
         }

@@ -1,5 +1,6 @@
-/* Chooses the instruction set: the best that was compiled in and that this processor and system support.  The environment variable
-   PYBACKPROP_ISA (base, v3, v4) asks for a lesser one, for tests and comparisons; it is read whenever a tape is loaded. */
+/* Chooses the instruction set: the best that was compiled in and that this processor and system
+   support.  The environment variable PYBACKPROP_ISA (base, v3, v4) asks for a lesser one, for tests
+   and comparisons; it is read whenever a tape is loaded. */
 #include "core.h"
 
 #include "kernels_matmul.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ISA(suffix, text)                                                                         \
+#define ISA(suffix, text)                                                                          \
     static const pbp_isa isa_##suffix = {text,                                                     \
                                          pbp_run_loop_##suffix,                                    \
                                          pbp_map_find_##suffix,                                    \
@@ -32,15 +33,16 @@ ISA(v4, "x86-64-v4")
 #ifdef PBP_HAVE_V3
 static bool has_v3(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
 #endif
 #ifdef PBP_HAVE_V4
 static bool has_v4(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
 }
 #endif
 

@@ -1,9 +1,10 @@
-/* The arithmetic that rows of pybackprop_instr.def name as M(f) and that is not an elementary function: multiply-add, and
-   division with remainder as NumPy defines it.  Static inline functions for float64 and float32, like those of simd_math.h, so
-   that emitted C can paste this file too.
+/* The arithmetic that rows of pybackprop_instr.def name as M(f) and that is not an elementary
+   function: multiply-add, and division with remainder as NumPy defines it.  Static inline functions
+   for float64 and float32, like those of simd_math.h, so that emitted C can paste this file too.
 
-   pbp_fma is fused (rounded once) where the instruction set has it: x86-64-v3 and -v4, ARM64.  Elsewhere the product is
-   rounded, then the sum: calling the C library's fma() there would cost ten times as much.  */
+   pbp_fma is fused (rounded once) where the instruction set has it: x86-64-v3 and -v4, ARM64.
+   Elsewhere the product is rounded, then the sum: calling the C library's fma() there would cost
+   ten times as much.  */
 #ifndef PBP_FLOAT_MATH_H
 #define PBP_FLOAT_MATH_H
 
@@ -17,10 +18,19 @@
 #define PBP_FMA_F32(a, b, c) ((a) * (b) + (c))
 #endif
 
-#define PBP_FLOAT_MATH(T, F, FMA)                                                                 \
-    static inline T pbp_fma##F(T a, T b, T c) { return FMA(a, b, c); }                             \
-    static inline T pbp_fmod##F(T a, T b) { return fmod##F(a, b); }                                \
-    static inline T pbp_nextafter##F(T a, T b) { return nextafter##F(a, b); }                      \
+#define PBP_FLOAT_MATH(T, F, FMA)                                                                  \
+    static inline T pbp_fma##F(T a, T b, T c)                                                      \
+    {                                                                                              \
+        return FMA(a, b, c);                                                                       \
+    }                                                                                              \
+    static inline T pbp_fmod##F(T a, T b)                                                          \
+    {                                                                                              \
+        return fmod##F(a, b);                                                                      \
+    }                                                                                              \
+    static inline T pbp_nextafter##F(T a, T b)                                                     \
+    {                                                                                              \
+        return nextafter##F(a, b);                                                                 \
+    }                                                                                              \
     /* np.remainder: the sign of b, and of b for a zero too; NaN for b == 0. */                    \
     static inline T pbp_mod##F(T a, T b)                                                           \
     {                                                                                              \

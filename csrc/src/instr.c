@@ -1,5 +1,5 @@
-/* The instruction table as data, for callers and for the loader: names, groups, operands, costs and texts of the rows of
-   pybackprop_instr.def; and names of dtypes and statuses. */
+/* The instruction table as data, for callers and for the loader: names, groups, operands, costs and
+   texts of the rows of pybackprop_instr.def; and names of dtypes and statuses. */
 #include "core.h"
 
 #include <stdarg.h>
@@ -9,18 +9,26 @@ static const struct {
     pbp_instruction_row row;
     int64_t cost;
 } table[PBP_ROW_COUNT] = {
-#define MAP1(name, dtypes, cost, expression, text) {{#name, "map", 1, dtypes, 1, text, #expression}, cost},
-#define MAP2(name, dtypes, cost, expression, text) {{#name, "map", 2, dtypes, 1, text, #expression}, cost},
-#define MAP3(name, dtypes, cost, expression, text) {{#name, "map", 3, dtypes, 1, text, #expression}, cost},
-#define FUNCTION1(name, dtypes, function, cost, text)                                                     \
+#define MAP1(name, dtypes, cost, expression, text)                                                 \
+    {{#name, "map", 1, dtypes, 1, text, #expression}, cost},
+#define MAP2(name, dtypes, cost, expression, text)                                                 \
+    {{#name, "map", 2, dtypes, 1, text, #expression}, cost},
+#define MAP3(name, dtypes, cost, expression, text)                                                 \
+    {{#name, "map", 3, dtypes, 1, text, #expression}, cost},
+#define FUNCTION1(name, dtypes, function, cost, text)                                              \
     {{#name, "map", 1, dtypes, 1, text, "M(" #function ")(a)"}, cost},
-#define FUNCTION2(name, dtypes, function, cost, text)                                                     \
+#define FUNCTION2(name, dtypes, function, cost, text)                                              \
     {{#name, "map", 2, dtypes, 1, text, "M(" #function ")(a, b)"}, cost},
-#define LOGIC1(name, dtypes, expression, text) {{#name, "map", 1, dtypes, 1, text, #expression}, 300},
-#define LOGIC2(name, dtypes, expression, text) {{#name, "map", 2, dtypes, 1, text, #expression}, 300},
-#define COMPARE1(name, dtypes, cost, expression, text) {{#name, "compare", 1, dtypes, 1, text, #expression}, cost},
-#define COMPARE2(name, dtypes, cost, expression, text) {{#name, "compare", 2, dtypes, 1, text, #expression}, cost},
-#define OTHER(name, group, arity, dtypes, scalar, text) {{#name, group, arity, dtypes, scalar, text, NULL}, 500},
+#define LOGIC1(name, dtypes, expression, text)                                                     \
+    {{#name, "map", 1, dtypes, 1, text, #expression}, 300},
+#define LOGIC2(name, dtypes, expression, text)                                                     \
+    {{#name, "map", 2, dtypes, 1, text, #expression}, 300},
+#define COMPARE1(name, dtypes, cost, expression, text)                                             \
+    {{#name, "compare", 1, dtypes, 1, text, #expression}, cost},
+#define COMPARE2(name, dtypes, cost, expression, text)                                             \
+    {{#name, "compare", 2, dtypes, 1, text, #expression}, cost},
+#define OTHER(name, group, arity, dtypes, scalar, text)                                            \
+    {{#name, group, arity, dtypes, scalar, text, NULL}, 500},
 #include "pybackprop_instr.def"
 };
 
@@ -56,7 +64,8 @@ int64_t pbp_dtype_bytes(uint32_t dtype)
 
 const char *pbp_dtype_name(uint32_t dtype)
 {
-    static const char *const names[] = {"bool", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64"};
+    static const char *const names[] = {"bool", "i8",  "u8",  "i16", "u16", "i32",
+                                        "u32",  "i64", "u64", "f32", "f64"};
     return dtype <= PBP_FLOAT64 ? names[dtype] : "?";
 }
 
@@ -94,7 +103,8 @@ const char *pbp_status_name(pbp_status status)
     return "unknown status";
 }
 
-pbp_status pbp_fail(pbp_error *error, pbp_status status, uint32_t instruction, const char *format, ...)
+pbp_status pbp_fail(pbp_error *error, pbp_status status, uint32_t instruction, const char *format,
+                    ...)
 {
     if (error != NULL) {
         va_list arguments;

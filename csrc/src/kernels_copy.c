@@ -1,10 +1,12 @@
-/* COPY between arrays of any strides, ZERO, and the adding loops that COPY with ACC and SCATTER_ADD use.
+/* COPY between arrays of any strides, ZERO, and the adding loops that COPY with ACC and SCATTER_ADD
+   use.
 
      COPY   r[d][i...] = r[a][i...], or += with ACC
      ZERO   r[d] = 0
 
-   d and a do not overlap.  The plan of a COPY (op->params: ndim, shape, strides of d, strides of a) was made at load: axes
-   merged where both sides allow it, the axis with the smallest stride of d last. */
+   d and a do not overlap.  The plan of a COPY (op->params: ndim, shape, strides of d, strides of a)
+   was made at load: axes merged where both sides allow it, the axis with the smallest stride of d
+   last. */
 #include "core.h"
 
 #include <string.h>
@@ -15,7 +17,7 @@
 
 #define POLL_ELEMENTS (1 << 20)
 
-#define ADD_LOOP(N, T, U)                                                                         \
+#define ADD_LOOP(N, T, U)                                                                          \
     static void add_##N(int64_t n, char *d, int64_t d_stride, const char *a, int64_t a_stride)     \
     {                                                                                              \
         if (d_stride == (int64_t)sizeof(T) && a_stride == d_stride) {                              \
@@ -43,12 +45,13 @@ pbp_add_kernel pbp_add_find(uint32_t dtype)
     return dtype <= PBP_FLOAT64 ? table[dtype] : NULL;
 }
 
-#define MOVE_LOOP(T)                                                                              \
+#define MOVE_LOOP(T)                                                                               \
     for (int64_t i = 0; i < n; i++, d += d_stride, a += a_stride) {                                \
         *(T *)d = *(const T *)a;                                                                   \
     }
 
-static void move(int64_t n, char *d, int64_t d_stride, const char *a, int64_t a_stride, int64_t bytes)
+static void move(int64_t n, char *d, int64_t d_stride, const char *a, int64_t a_stride,
+                 int64_t bytes)
 {
     if (d_stride == bytes && a_stride == bytes) {
         memmove(d, a, (size_t)(n * bytes));
@@ -64,14 +67,15 @@ static void move(int64_t n, char *d, int64_t d_stride, const char *a, int64_t a_
 }
 
 /* One innermost row, in pieces if it is long. */
-static pbp_status copy_row(const pbp_array_op *op, pbp_sweep *sweep, int64_t n, char *d, int64_t d_stride, const char *a,
-                           int64_t a_stride)
+static pbp_status copy_row(const pbp_array_op *op, pbp_sweep *sweep, int64_t n, char *d,
+                           int64_t d_stride, const char *a, int64_t a_stride)
 {
     const int64_t bytes = pbp_dtype_bytes(op->d_dtype);
     for (int64_t i = 0; i < n; i += POLL_ELEMENTS) {
         const int64_t count = n - i < POLL_ELEMENTS ? n - i : POLL_ELEMENTS;
         if (op->inner != NULL) {
-            ((pbp_add_kernel)op->inner)(count, d + i * d_stride, d_stride, a + i * a_stride, a_stride);
+            ((pbp_add_kernel)op->inner)(count, d + i * d_stride, d_stride, a + i * a_stride,
+                                        a_stride);
         } else {
             move(count, d + i * d_stride, d_stride, a + i * a_stride, a_stride, bytes);
         }
@@ -82,7 +86,8 @@ static pbp_status copy_row(const pbp_array_op *op, pbp_sweep *sweep, int64_t n, 
     return PBP_OK;
 }
 
-pbp_status pbp_copy_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b)
+pbp_status pbp_copy_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                        const char *b)
 {
     (void)b;
     const int64_t ndim = op->params[0];
@@ -118,7 +123,8 @@ pbp_status pbp_copy_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const
     }
 }
 
-pbp_status pbp_zero_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b)
+pbp_status pbp_zero_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                        const char *b)
 {
     (void)a, (void)b;
     const int64_t most = (int64_t)1 << 24;

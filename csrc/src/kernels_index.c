@@ -1,12 +1,13 @@
-/* Instructions with indices that only the run knows, which are therefore checked here: GATHER, SCATTER_SET, SCATTER_ADD, WRAP;
-   and POW of integers, whose exponents must not be negative.  params of the first three: outer, n, bound, inner, index_outer.
+/* Instructions with indices that only the run knows, which are therefore checked here: GATHER,
+   SCATTER_SET, SCATTER_ADD, WRAP; and POW of integers, whose exponents must not be negative.
+   params of the first three: outer, n, bound, inner, index_outer.
 
-     GATHER        r[d][o, k, :] = r[a][o, i, :]     i = r[b][o * index_outer + k], + bound if negative
+     GATHER        r[d][o, k, :] = r[a][o, i, :]     i = r[b][o * index_outer + k], wrapped
      SCATTER_SET   r[d][o, i, :] = r[a][o, k, :]     k ascending, so the last one stays
      SCATTER_ADD   r[d][o, i, :] += r[a][o, k, :]    k ascending, one after the other
      WRAP          r[d][k] = i
 
-   d does not overlap a or b, but for WRAP, where d may be a. */
+   Wrapped: + bound if negative.  d does not overlap a or b, but for WRAP, where d may be a. */
 #include "core.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@ static pbp_status out_of_range(pbp_sweep *sweep, int64_t index, int64_t bound)
 }
 
 /* Indices of rows o, k. */
-#define WRAPPED(i, index, bound)                                                                  \
+#define WRAPPED(i, index, bound)                                                                   \
     int64_t i = (index);                                                                           \
     i = i < 0 ? i + (bound) : i;                                                                   \
     if ((uint64_t)i >= (uint64_t)(bound)) {                                                        \
@@ -29,15 +30,15 @@ static pbp_status out_of_range(pbp_sweep *sweep, int64_t index, int64_t bound)
     }
 
 /* n items of one size T, inner = 1. */
-#define GATHER_ITEMS(T)                                                                           \
+#define GATHER_ITEMS(T)                                                                            \
     for (int64_t k = 0; k < n; k++) {                                                              \
         WRAPPED(i, index[k], bound)                                                                \
         ((T *)d)[k] = ((const T *)a)[i];                                                           \
     }                                                                                              \
     return PBP_OK;
 
-static pbp_status gather_some(pbp_sweep *sweep, char *d, const char *a, const int64_t *index, int64_t n, int64_t bound,
-                              int64_t bytes)
+static pbp_status gather_some(pbp_sweep *sweep, char *d, const char *a, const int64_t *index,
+                              int64_t n, int64_t bound, int64_t bytes)
 {
     if (bytes == 8) {
         GATHER_ITEMS(uint64_t)
@@ -52,8 +53,9 @@ static pbp_status gather_some(pbp_sweep *sweep, char *d, const char *a, const in
     return PBP_OK;
 }
 
-static pbp_status scatter_some(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const int64_t *index,
-                               int64_t n, int64_t bound, int64_t inner, int64_t item)
+static pbp_status scatter_some(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                               const int64_t *index, int64_t n, int64_t bound, int64_t inner,
+                               int64_t item)
 {
     const int64_t bytes = inner * item;
     if (op->inner == NULL) {
@@ -81,9 +83,11 @@ static pbp_status scatter_some(const pbp_array_op *op, pbp_sweep *sweep, char *d
 }
 
 /* Both walk in pieces of about a million items. */
-static pbp_status index_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b, bool gather)
+static pbp_status index_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                            const char *b, bool gather)
 {
-    const int64_t outer = op->params[0], n = op->params[1], bound = op->params[2], inner = op->params[3];
+    const int64_t outer = op->params[0], n = op->params[1], bound = op->params[2],
+                  inner = op->params[3];
     const int64_t item = pbp_dtype_bytes(op->d_dtype), bytes = inner * item;
     const int64_t most = POLL_ELEMENTS / (inner > 0 ? inner : 1) + 1;
     int64_t done = 0;
@@ -92,9 +96,10 @@ static pbp_status index_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, c
         for (int64_t k = 0; k < n; k += most) {
             const int64_t count = n - k < most ? n - k : most;
             const pbp_status status =
-                gather ? gather_some(sweep, d + (o * n + k) * bytes, a + o * bound * bytes, index + k, count, bound, bytes)
-                       : scatter_some(op, sweep, d + o * bound * bytes, a + (o * n + k) * bytes, index + k, count, bound,
-                                      inner, item);
+                gather ? gather_some(sweep, d + (o * n + k) * bytes, a + o * bound * bytes,
+                                     index + k, count, bound, bytes)
+                       : scatter_some(op, sweep, d + o * bound * bytes, a + (o * n + k) * bytes,
+                                      index + k, count, bound, inner, item);
             if (status != PBP_OK) {
                 return status;
             }
@@ -110,17 +115,20 @@ static pbp_status index_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, c
     return PBP_OK;
 }
 
-pbp_status pbp_gather_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b)
+pbp_status pbp_gather_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                          const char *b)
 {
     return index_run(op, sweep, d, a, b, true);
 }
 
-pbp_status pbp_scatter_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b)
+pbp_status pbp_scatter_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                           const char *b)
 {
     return index_run(op, sweep, d, a, b, false);
 }
 
-pbp_status pbp_wrap_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b)
+pbp_status pbp_wrap_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                        const char *b)
 {
     (void)b;
     const int64_t n = op->params[0], bound = op->params[1];
@@ -136,7 +144,8 @@ pbp_status pbp_wrap_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const
 }
 
 /* r[d] = r[a] ** r[b] of integers. */
-pbp_status pbp_power_checked(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b)
+pbp_status pbp_power_checked(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                             const char *b)
 {
     for (int64_t o = 0; o < op->outer; o++) {
         const char *exponents = b + o * op->b_outer;
@@ -150,7 +159,8 @@ pbp_status pbp_power_checked(const pbp_array_op *op, pbp_sweep *sweep, char *d, 
             const int64_t item = pbp_dtype_bytes(op->d_dtype);
             piece.rows = 1;
             for (int64_t i = 0; i < op->shape.cols; i += POLL_ELEMENTS) {
-                piece.cols = op->shape.cols - i < POLL_ELEMENTS ? op->shape.cols - i : POLL_ELEMENTS;
+                piece.cols =
+                    op->shape.cols - i < POLL_ELEMENTS ? op->shape.cols - i : POLL_ELEMENTS;
                 kernel(&piece, d + o * op->d_outer + r * piece.d_row + i * item,
                        a + o * op->a_outer + r * piece.a_row + i * item * piece.a_step,
                        exponents + r * piece.b_row + i * item * piece.b_step, a);

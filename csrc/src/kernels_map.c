@@ -1,20 +1,26 @@
-/* Elementwise kernels of float32 and float64, compiled once per instruction set: one loop per row of
-   pybackprop_instr.def, type and choice of broadcast operands, which the compiler turns into vector code.
+/* Elementwise kernels of float32 and float64, compiled once per instruction set: one loop per row
+   of pybackprop_instr.def, type and choice of broadcast operands, which the compiler turns into
+   vector code.
 
      r[d][i] = f(r[a][i], r[b][i], r[c][i])
 
-   An operand with flag SA, SB or SC is one element (s in a kernel's name, v otherwise).  d may be the same memory as an operand:
-   `ivdep` is true then as well, because element i is read before it is written.  Results are rounded as the scalar class
-   rounds them: contraction is off, and multiply-add is called by name.
+   An operand with flag SA, SB or SC is one element (s in a kernel's name, v otherwise).  d may be
+   the same memory as an operand: `ivdep` is true then as well, because element i is read before it
+   is written.  Results are rounded as the scalar class rounds them: contraction is off, and
+   multiply-add is called by name.
 
-   Costly functions are compiled once, for a block of one vector: the rest of a row is padded with zeros.  Their
-   broadcast operands are spread into a small block first. */
+   Costly functions are compiled once, for a block of one vector: the rest of a row is padded with
+   zeros.  Their broadcast operands are spread into a small block first. */
 #include "core.h"
 #include "float_math.h"
 
-/* Without vectors worth the name, small code is better. */
-#if defined(__x86_64__) && !defined(__AVX2__) && !defined(__clang__)
+/* Vector loops, but not unrolled ones: half the size, no slower at the lengths of tiles. */
+#ifndef __clang__
+#if defined(__x86_64__) && !defined(__AVX2__)
 #pragma GCC optimize("O2")
+#else
+#pragma GCC optimize("O2", "tree-vectorize", "vect-cost-model=dynamic")
+#endif
 #endif
 
 #include "simd_math.h"
@@ -36,7 +42,8 @@
 #endif
 
 #define UNUSED __attribute__((unused))
-#define ARGS int64_t n, char *dp, UNUSED const char *ap, UNUSED const char *bp, UNUSED const char *cp
+#define ARGS                                                                                       \
+    int64_t n, char *dp, UNUSED const char *ap, UNUSED const char *bp, UNUSED const char *cp
 
 /* ---- broadcast operands ---- */
 
@@ -62,16 +69,19 @@ static void fill(char *d, const char *a, int64_t n, size_t size)
 }
 
 /* r[d][:] = f(r[a]), computed once. */
-static __attribute__((noinline)) void spread_result(pbp_map_kernel kernel, size_t size, int64_t n, char *d, const char *a)
+static __attribute__((noinline)) void spread_result(pbp_map_kernel kernel, size_t size, int64_t n,
+                                                    char *d, const char *a)
 {
     char value[8] __attribute__((aligned(8)));
     kernel(1, value, a, a, a);
     fill(d, value, n, size);
 }
 
-/* r[d] = f(r[a], r[b]) where a (variant bit 0) or b (bit 1) is one element, by a kernel that takes blocks there. */
-static __attribute__((noinline)) void spread_operands(pbp_map_kernel kernel, size_t size, uint32_t variant, int64_t n,
-                                                      char *d, const char *a, const char *b)
+/* r[d] = f(r[a], r[b]) where a (variant bit 0) or b (bit 1) is one element, by a kernel that takes
+ * blocks there. */
+static __attribute__((noinline)) void spread_operands(pbp_map_kernel kernel, size_t size,
+                                                      uint32_t variant, int64_t n, char *d,
+                                                      const char *a, const char *b)
 {
     uint64_t block_a[BLOCK], block_b[BLOCK];
     const int64_t width = n < BLOCK ? n : BLOCK;
@@ -83,13 +93,14 @@ static __attribute__((noinline)) void spread_operands(pbp_map_kernel kernel, siz
     }
     for (int64_t i = 0; i < n; i += width) {
         const int64_t piece = n - i < width ? n - i : width, at = i * (int64_t)size;
-        kernel(piece, d + at, variant & 1 ? (char *)block_a : a + at, variant & 2 ? (char *)block_b : b + at, b);
+        kernel(piece, d + at, variant & 1 ? (char *)block_a : a + at,
+               variant & 2 ? (char *)block_b : b + at, b);
     }
 }
 
 /* ---- loops: T the type of operands, U of the result ---- */
 
-#define KERNEL1(NAME, T, U, F, EXPR)                                                              \
+#define KERNEL1(NAME, T, U, F, EXPR)                                                               \
     static void NAME##_v##F(ARGS)                                                                  \
     {                                                                                              \
         U *d = (U *)dp;                                                                            \
@@ -102,13 +113,13 @@ static __attribute__((noinline)) void spread_operands(pbp_map_kernel kernel, siz
     }                                                                                              \
     SPREAD1(NAME, U, F)
 
-#define SPREAD1(NAME, U, F)                                                                       \
+#define SPREAD1(NAME, U, F)                                                                        \
     static void NAME##_s##F(ARGS)                                                                  \
     {                                                                                              \
         spread_result(NAME##_v##F, sizeof(U), n, dp, ap);                                          \
     }
 
-#define LOOP2(NAME, T, U, EXPR, A, B)                                                             \
+#define LOOP2(NAME, T, U, EXPR, A, B)                                                              \
     static void NAME(ARGS)                                                                         \
     {                                                                                              \
         U *d = (U *)dp;                                                                            \
@@ -120,7 +131,7 @@ static __attribute__((noinline)) void spread_operands(pbp_map_kernel kernel, siz
             d[i] = (U)(EXPR);                                                                      \
         }                                                                                          \
     }
-#define KERNEL2(NAME, T, U, F, EXPR)                                                              \
+#define KERNEL2(NAME, T, U, F, EXPR)                                                               \
     LOOP2(NAME##_vv##F, T, U, EXPR, pa[i], pb[i])                                                  \
     LOOP2(NAME##_sv##F, T, U, EXPR, a0, pb[i])                                                     \
     LOOP2(NAME##_vs##F, T, U, EXPR, pa[i], b0)                                                     \
@@ -132,7 +143,7 @@ static __attribute__((noinline)) void spread_operands(pbp_map_kernel kernel, siz
     }
 
 /* S: type of a, for SELECT. */
-#define LOOP3(NAME, S, T, EXPR, A, B, C)                                                          \
+#define LOOP3(NAME, S, T, EXPR, A, B, C)                                                           \
     static void NAME(ARGS)                                                                         \
     {                                                                                              \
         T *d = (T *)dp;                                                                            \
@@ -147,7 +158,7 @@ static __attribute__((noinline)) void spread_operands(pbp_map_kernel kernel, siz
             d[i] = EXPR;                                                                           \
         }                                                                                          \
     }
-#define KERNEL3(NAME, S, T, F, EXPR)                                                              \
+#define KERNEL3(NAME, S, T, F, EXPR)                                                               \
     LOOP3(NAME##_vvv##F, S, T, EXPR, pa[i], pb[i], pc[i])                                          \
     LOOP3(NAME##_svv##F, S, T, EXPR, a0, pb[i], pc[i])                                             \
     LOOP3(NAME##_vsv##F, S, T, EXPR, pa[i], b0, pc[i])                                             \
@@ -161,8 +172,8 @@ static __attribute__((noinline)) void spread_operands(pbp_map_kernel kernel, siz
 
 #define ALIGNED __attribute__((aligned(64)))
 
-/* The first n elements of p, then zeros, into a block; and back.  By masks, since a vector read right after its elements
-   were written one by one would wait for them. */
+/* The first n elements of p, then zeros, into a block; and back.  By masks, since a vector read
+   right after its elements were written one by one would wait for them. */
 #if defined(__AVX512F__)
 static inline void take_double(double *block, const double *p, int64_t n)
 {
@@ -206,7 +217,7 @@ static inline void give_float(float *p, const float *block, int64_t n)
     _mm256_maskstore_ps(p, mask_float(n), _mm256_load_ps(block));
 }
 #else
-#define TAKE_AND_GIVE(T)                                                                          \
+#define TAKE_AND_GIVE(T)                                                                           \
     static inline void take_##T(T *block, const T *p, int64_t n)                                   \
     {                                                                                              \
         for (int64_t j = 0; j < (int64_t)(WIDTH / sizeof(T)); j++) {                               \
@@ -223,11 +234,11 @@ TAKE_AND_GIVE(double)
 TAKE_AND_GIVE(float)
 #endif
 
-#define FUNCTION_KERNEL1(NAME, T, F, EXPR)                                                        \
+#define FUNCTION_KERNEL1(NAME, T, F, EXPR)                                                         \
     static void NAME##_v##F(ARGS)                                                                  \
     {                                                                                              \
         enum { W = WIDTH / sizeof(T) };                                                            \
-        T block[W] ALIGNED;                                                                                \
+        T block[W] ALIGNED;                                                                        \
         for (int64_t i = 0; i < n; i += W) {                                                       \
             T *d = (T *)dp + i;                                                                    \
             const T *pa = (const T *)ap + i;                                                       \
@@ -249,11 +260,11 @@ TAKE_AND_GIVE(float)
     }                                                                                              \
     SPREAD1(NAME, T, F)
 
-#define FUNCTION_KERNEL2(NAME, T, F, EXPR)                                                        \
+#define FUNCTION_KERNEL2(NAME, T, F, EXPR)                                                         \
     static void NAME##_vv##F(ARGS)                                                                 \
     {                                                                                              \
         enum { W = WIDTH / sizeof(T) };                                                            \
-        T block[W] ALIGNED, block_b[W] ALIGNED;                                                                    \
+        T block[W] ALIGNED, block_b[W] ALIGNED;                                                    \
         for (int64_t i = 0; i < n; i += W) {                                                       \
             T *d = (T *)dp + i;                                                                    \
             const T *pa = (const T *)ap + i, *pb = (const T *)bp + i;                              \
@@ -277,18 +288,18 @@ TAKE_AND_GIVE(float)
     }                                                                                              \
     static void NAME##_sv##F(ARGS)                                                                 \
     {                                                                                              \
-        spread_operands(NAME##_vv##F, sizeof(T), 1, n, dp, ap, bp);                     \
+        spread_operands(NAME##_vv##F, sizeof(T), 1, n, dp, ap, bp);                                \
     }                                                                                              \
     static void NAME##_vs##F(ARGS)                                                                 \
     {                                                                                              \
-        spread_operands(NAME##_vv##F, sizeof(T), 2, n, dp, ap, bp);                     \
+        spread_operands(NAME##_vv##F, sizeof(T), 2, n, dp, ap, bp);                                \
     }                                                                                              \
     static void NAME##_ss##F(ARGS)                                                                 \
     {                                                                                              \
-        spread_operands(NAME##_vv##F, sizeof(T), 3, n, dp, ap, bp);                     \
+        spread_operands(NAME##_vv##F, sizeof(T), 3, n, dp, ap, bp);                                \
     }
 
-#define TRIG_KERNEL1(NAME, T, F, FUNCTION)                                                        \
+#define TRIG_KERNEL1(NAME, T, F, FUNCTION)                                                         \
     static void NAME##_v##F(ARGS)                                                                  \
     {                                                                                              \
         FUNCTION(n, (T *)dp, (const T *)ap);                                                       \
@@ -303,9 +314,12 @@ TAKE_AND_GIVE(float)
 #define MAP1(name, dtypes, cost, expression, text) KERNEL1(name, double, double, , expression)
 #define MAP2(name, dtypes, cost, expression, text) KERNEL2(name, double, double, , expression)
 #define MAP3(name, dtypes, cost, expression, text) KERNEL3(name, double, double, , expression)
-#define FUNCTION1(name, dtypes, function, cost, text) FUNCTION_KERNEL1(name, double, , pbp_##function(a))
-#define FUNCTION2(name, dtypes, function, cost, text) FUNCTION_KERNEL2(name, double, , pbp_##function(a, b))
-#define TRIG1(name, dtypes, function, cost, text) TRIG_KERNEL1(name, double, , pbp_##function##_array)
+#define FUNCTION1(name, dtypes, function, cost, text)                                              \
+    FUNCTION_KERNEL1(name, double, , pbp_##function(a))
+#define FUNCTION2(name, dtypes, function, cost, text)                                              \
+    FUNCTION_KERNEL2(name, double, , pbp_##function(a, b))
+#define TRIG1(name, dtypes, function, cost, text)                                                  \
+    TRIG_KERNEL1(name, double, , pbp_##function##_array)
 #define COMPARE1(name, dtypes, cost, expression, text) KERNEL1(name, double, uint8_t, , expression)
 #define COMPARE2(name, dtypes, cost, expression, text) KERNEL2(name, double, uint8_t, , expression)
 #include "pybackprop_instr.def"
@@ -320,9 +334,12 @@ KERNEL3(SELECT, uint8_t, uint64_t, , a ? b : c)
 #define MAP1(name, dtypes, cost, expression, text) KERNEL1(name, float, float, f, expression)
 #define MAP2(name, dtypes, cost, expression, text) KERNEL2(name, float, float, f, expression)
 #define MAP3(name, dtypes, cost, expression, text) KERNEL3(name, float, float, f, expression)
-#define FUNCTION1(name, dtypes, function, cost, text) FUNCTION_KERNEL1(name, float, f, pbp_##function##f(a))
-#define FUNCTION2(name, dtypes, function, cost, text) FUNCTION_KERNEL2(name, float, f, pbp_##function##f(a, b))
-#define TRIG1(name, dtypes, function, cost, text) TRIG_KERNEL1(name, float, f, pbp_##function##f_array)
+#define FUNCTION1(name, dtypes, function, cost, text)                                              \
+    FUNCTION_KERNEL1(name, float, f, pbp_##function##f(a))
+#define FUNCTION2(name, dtypes, function, cost, text)                                              \
+    FUNCTION_KERNEL2(name, float, f, pbp_##function##f(a, b))
+#define TRIG1(name, dtypes, function, cost, text)                                                  \
+    TRIG_KERNEL1(name, float, f, pbp_##function##f_array)
 #define COMPARE1(name, dtypes, cost, expression, text) KERNEL1(name, float, uint8_t, f, expression)
 #define COMPARE2(name, dtypes, cost, expression, text) KERNEL2(name, float, uint8_t, f, expression)
 #include "pybackprop_instr.def"
@@ -335,10 +352,10 @@ KERNEL3(SELECT, uint8_t, uint32_t, f, a ? b : c)
 
 /* Each row's kernels: float64, then float32; variants in the order of the flags. */
 #define ONE(name) [PBP_ROW_##name] = {{name##_v, name##_s}, {name##_vf, name##_sf}},
-#define TWO(name)                                                                                 \
+#define TWO(name)                                                                                  \
     [PBP_ROW_##name] = {{name##_vv, name##_sv, name##_vs, name##_ss},                              \
                         {name##_vvf, name##_svf, name##_vsf, name##_ssf}},
-#define THREE(name)                                                                               \
+#define THREE(name)                                                                                \
     {PBP_ROW_##name,                                                                               \
      {{name##_vvv, name##_svv, name##_vsv, name##_ssv, name##_vvs, name##_svs, name##_vss,         \
        name##_sss},                                                                                \
@@ -361,8 +378,7 @@ static const struct {
 } table3[] = {
 #define MAP3(name, dtypes, cost, expression, text) THREE(name)
 #include "pybackprop_instr.def"
-    THREE(SELECT)
-};
+    THREE(SELECT)};
 
 pbp_map_kernel PBP_ISA_NAME(pbp_map_find)(uint32_t row, uint32_t dtype, uint32_t variant)
 {

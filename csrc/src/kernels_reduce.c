@@ -1,13 +1,16 @@
-/* Reductions of float32 and float64, compiled once per instruction set: SUM, PROD, MAX_OF, MIN_OF, DOT.
+/* Reductions of float32 and float64, compiled once per instruction set: SUM, PROD, MAX_OF, MIN_OF,
+   DOT.
 
-     rows      r[d][o, r] = reduce over i of r[a][o, r, i]          (flag ACC: +=, the reduced value added last)
-     columns   r[d][o, i] = reduce over r of r[a][o, r, i]          (flag ACC: the chain of each column starts at r[d])
+     rows      r[d][o, r] = reduce over i of r[a][o, r, i]   ACC: +=, the reduced value added last
+     columns   r[d][o, i] = reduce over r of r[a][o, r, i]   ACC: each column's chain starts at r[d]
 
-   Order, the same on all instruction sets, to the bit (DOT: where multiply-add is fused).  A row is cut into blocks of 4,096
-   elements.  In a block, element i goes to lane i mod N, N = 16 for float64 and 32 for float32; lanes start at 0 (PROD: 1) and
-   fold by halves, lane j with lane j + N/2, then N/4, ... 1.  A block of fewer than N elements (only the last can be) is
-   one chain from 0.  Blocks combine pairwise as a binary counter does, the older on the left; what is left at the end from the
-   smallest to the largest.  A column is one chain over the rows, from 0.  So a sum of -0.0 alone is 0.0.
+   Order, the same on all instruction sets, to the bit (DOT: where multiply-add is fused).  A row is
+   cut into blocks of 4,096 elements.  In a block, element i goes to lane i mod N, N = 16 for
+   float64 and 32 for float32; lanes start at 0 (PROD: 1) and fold by halves, lane j with lane
+   j + N/2, then N/4, ... 1.  A block of fewer than N elements (only the last can be) is one chain
+   from 0.  Blocks combine pairwise as a binary counter does, the older on the left; what is left at
+   the end from the smallest to the largest.  A column is one chain over the rows, from 0.  So a sum
+   of -0.0 alone is 0.0.
 
    d never overlaps an operand. */
 #include "core.h"
@@ -28,11 +31,13 @@
 
 #if defined(__AVX512F__)
 #define WIDTH 64
-#define FMA_VECTOR_double(a, b, c) ((double_v)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define FMA_VECTOR_double(a, b, c)                                                                 \
+    ((double_v)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define FMA_VECTOR_float(a, b, c) ((float_v)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #elif defined(__AVX2__) && defined(__FMA__)
 #define WIDTH 32
-#define FMA_VECTOR_double(a, b, c) ((double_v)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define FMA_VECTOR_double(a, b, c)                                                                 \
+    ((double_v)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
 #define FMA_VECTOR_float(a, b, c) ((float_v)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #else
 #define WIDTH 16
@@ -93,7 +98,7 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
 #define VECTORS (128 / WIDTH)
 
 /* One block of n elements, 0 < n <= BLOCK.  FIRST is what lanes start at. */
-#define BLOCK_FUNCTION(OP, T, FIRST)                                                              \
+#define BLOCK_FUNCTION(OP, T, FIRST)                                                               \
     static inline T OP##_block_##T(int64_t n, const T *a, const T *b)                              \
     {                                                                                              \
         (void)b;                                                                                   \
@@ -105,19 +110,21 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
             return s;                                                                              \
         }                                                                                          \
         T##_v lane[VECTORS];                                                                       \
-        _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++) {                                                        \
+        _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++)                                  \
+        {                                                                                          \
             lane[v] = (T)(FIRST) - (T##_v){0};                                                     \
         }                                                                                          \
         int64_t i = 0;                                                                             \
         for (; i + LANES(T) <= n; i += LANES(T)) {                                                 \
-            _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++) {                                                    \
+            _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++)                              \
+            {                                                                                      \
                 const T##_v x = (T##_v) * (const T##_u *)(a + i + v * IN_VECTOR(T));               \
-                OP##_LOAD_Y(T)                                                                     \
-                lane[v] = OP##_STEPS(T, lane[v], x, y);                                            \
+                OP##_LOAD_Y(T) lane[v] = OP##_STEPS(T, lane[v], x, y);                             \
             }                                                                                      \
         }                                                                                          \
         T s[LANES(T)] __attribute__((aligned(64)));                                                \
-        _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++) {                                                        \
+        _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++)                                  \
+        {                                                                                          \
             *(T##_v *)(s + v * IN_VECTOR(T)) = lane[v];                                            \
         }                                                                                          \
         for (int64_t j = 0; i + j < n; j++) {                                                      \
@@ -140,7 +147,7 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
 #define DOT_LOAD_Y LOAD_Y
 
 /* The rows form.  EMPTY is the value of a row without elements. */
-#define ROWS_FUNCTION(OP, T, EMPTY)                                                               \
+#define ROWS_FUNCTION(OP, T, EMPTY)                                                                \
     static pbp_status OP##_long_##T(int64_t n, T *out, const T *a, const T *b,                     \
                                     const pbp_array_op *op, pbp_sweep *sweep)                      \
     {                                                                                              \
@@ -175,7 +182,8 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
         for (int64_t o = 0; o < op->outer; o++) {                                                  \
             char *dr = d + o * op->d_outer;                                                        \
             const char *ar = a + o * op->a_outer, *br = b + o * op->b_outer;                       \
-            for (int64_t r = 0; r < s->rows; r++, dr += s->d_row, ar += s->a_row, br += s->b_row) { \
+            for (int64_t r = 0; r < s->rows;                                                       \
+                 r++, dr += s->d_row, ar += s->a_row, br += s->b_row) {                            \
                 T x = EMPTY;                                                                       \
                 if (s->cols > BLOCK) {                                                             \
                     if (OP##_long_##T(s->cols, &x, (const T *)ar, (const T *)br, op, sweep) !=     \
@@ -198,14 +206,16 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
         return PBP_OK;                                                                             \
     }
 
-/* The columns form: `count` vectors of columns at once, or single columns.  `skip` rows are in d already. */
-#define COLUMNS_FUNCTION(OP, T, FIRST, SKIP)                                                      \
+/* The columns form: `count` vectors of columns at once, or single columns.  `skip` rows are in d
+ * already. */
+#define COLUMNS_FUNCTION(OP, T, FIRST, SKIP)                                                       \
     static inline __attribute__((always_inline)) void OP##_some_##T(                               \
         int count, int64_t rows, T *d, const char *a, int64_t a_row, const char *b, int64_t b_row, \
         bool continues)                                                                            \
     {                                                                                              \
         T##_v s[4];                                                                                \
-        _Pragma("GCC unroll 8") for (int v = 0; v < count; v++) {                                                          \
+        _Pragma("GCC unroll 8") for (int v = 0; v < count; v++)                                    \
+        {                                                                                          \
             if (continues) {                                                                       \
                 s[v] = (T##_v) * (const T##_u *)(d + v * IN_VECTOR(T));                            \
             } else if (SKIP) {                                                                     \
@@ -217,13 +227,14 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
         for (int64_t i = 0; i < rows; i++) {                                                       \
             const T *pa = (const T *)(a + i * a_row), *pb = (const T *)(b + i * b_row);            \
             (void)pb;                                                                              \
-            _Pragma("GCC unroll 8") for (int w = 0; w < count; w++) {                                                      \
+            _Pragma("GCC unroll 8") for (int w = 0; w < count; w++)                                \
+            {                                                                                      \
                 const T##_v x = (T##_v) * (const T##_u *)(pa + w * IN_VECTOR(T));                  \
-                OP##_LOAD_COLUMN_Y(T)                                                              \
-                s[w] = OP##_STEPS(T, s[w], x, y);                                                  \
+                OP##_LOAD_COLUMN_Y(T) s[w] = OP##_STEPS(T, s[w], x, y);                            \
             }                                                                                      \
         }                                                                                          \
-        _Pragma("GCC unroll 8") for (int v = 0; v < count; v++) {                                                          \
+        _Pragma("GCC unroll 8") for (int v = 0; v < count; v++)                                    \
+        {                                                                                          \
             *(T##_u *)(d + v * IN_VECTOR(T)) = (T##_u)s[v];                                        \
         }                                                                                          \
     }                                                                                              \
@@ -289,7 +300,7 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
 #define MIN_OF_LOAD_COLUMN_Y NO_Y
 #define DOT_LOAD_COLUMN_Y LOAD_COLUMN_Y
 
-#define REDUCTION(OP, T, FIRST_OF_ROW, EMPTY, FIRST_OF_COLUMN, SKIP)                              \
+#define REDUCTION(OP, T, FIRST_OF_ROW, EMPTY, FIRST_OF_COLUMN, SKIP)                               \
     BLOCK_FUNCTION(OP, T, FIRST_OF_ROW)                                                            \
     ROWS_FUNCTION(OP, T, EMPTY)                                                                    \
     COLUMNS_FUNCTION(OP, T, FIRST_OF_COLUMN, SKIP)
@@ -306,7 +317,7 @@ REDUCTION(MAX_OF, float, a[0], 0, 0, true)
 REDUCTION(MIN_OF, double, a[0], 0, 0, true)
 REDUCTION(MIN_OF, float, a[0], 0, 0, true)
 
-#define FIND(OP)                                                                                  \
+#define FIND(OP)                                                                                   \
     case PBP_ROW_##OP:                                                                             \
         return columns ? (f64 ? OP##_columns_double : OP##_columns_float)                          \
                        : (f64 ? OP##_rows_double : OP##_rows_float);

@@ -1,6 +1,7 @@
-/* Checks loops and bases: that LOOP_BEGIN and LOOP_END nest, that every window stays inside its parent at the first and the
-   last step, and works out what instructions are checked against: which loop each lies in, and for each base its root, the range of
-   its starts there and its alignment. */
+/* Checks loops and bases: that LOOP_BEGIN and LOOP_END nest, that every window stays inside its
+   parent at the first and the last step, and works out what instructions are checked against: which
+   loop each lies in, and for each base its root, the range of its starts there and its alignment.
+ */
 #include "core.h"
 
 #include <stdlib.h>
@@ -24,11 +25,12 @@ static pbp_status check_fixed_bases(pbp_tape *tape, pbp_error *error)
 {
     const uint64_t fixed = 2 + (uint64_t)tape->info.n_inputs + tape->info.n_outputs;
     if (tape->n_bases < fixed) {
-        FAIL(PBP_NONE, "there are %u bases, fewer than arena, constants, inputs and outputs", tape->n_bases);
+        FAIL(PBP_NONE, "there are %u bases, fewer than arena, constants, inputs and outputs",
+             tape->n_bases);
     }
     for (uint32_t i = 0; i < tape->n_bases; i++) {
         pbp_base *base = &tape->bases[i];
-        const uint32_t kind = i < 2                          ? i
+        const uint32_t kind = i < 2                         ? i
                               : i < 2 + tape->info.n_inputs ? PBP_BASE_INPUT
                               : i < fixed                   ? PBP_BASE_OUTPUT
                                                             : PBP_BASE_LOOP;
@@ -36,7 +38,8 @@ static pbp_status check_fixed_bases(pbp_tape *tape, pbp_error *error)
             FAIL(PBP_NONE, "base %u is of kind %u instead of %u", i, base->kind, kind);
         }
         if (kind == PBP_BASE_LOOP) {
-            if (base->loop >= tape->info.n_loops || base->size < 0 || i < tape->loops[base->loop].first_base ||
+            if (base->loop >= tape->info.n_loops || base->size < 0 ||
+                i < tape->loops[base->loop].first_base ||
                 i - tape->loops[base->loop].first_base >= tape->loops[base->loop].n_bases) {
                 FAIL(PBP_NONE, "base %u belongs to no loop", i);
             }
@@ -46,7 +49,8 @@ static pbp_status check_fixed_bases(pbp_tape *tape, pbp_error *error)
                              : i == 1 ? tape->consts_bytes
                                       : (int64_t)tape->arrays[i - 2].bytes;
         if (base->size != size) {
-            FAIL(PBP_NONE, "base %u has %lld bytes instead of %lld", i, (long long)base->size, (long long)size);
+            FAIL(PBP_NONE, "base %u has %lld bytes instead of %lld", i, (long long)base->size,
+                 (long long)size);
         }
         base->root = i;
         base->low = base->high = 0;
@@ -72,11 +76,13 @@ static pbp_status enter_base(pbp_tape *tape, uint32_t number, uint32_t in_loop, 
         const pbp_loop *outer = &tape->loops[parent->loop];
         /* Set at the outer loop's LOOP_BEGIN, of which code_begin is a mark here. */
         if (outer->code_begin == 0 || outer->begin >= loop->begin || outer->end <= loop->end) {
-            FAIL(loop->begin, "the parent of base %u belongs to a loop that does not enclose its own", number);
+            FAIL(loop->begin,
+                 "the parent of base %u belongs to a loop that does not enclose its own", number);
         }
     }
     base->root = parent->root;
-    base->alignment = smaller(parent->alignment, smaller(alignment_of(base->offset), alignment_of(base->bump)));
+    base->alignment =
+        smaller(parent->alignment, smaller(alignment_of(base->offset), alignment_of(base->bump)));
     base->low = parent->low;
     base->high = parent->high;
     if (loop->dead) {
@@ -95,16 +101,19 @@ static pbp_status enter_base(pbp_tape *tape, uint32_t number, uint32_t in_loop, 
     return PBP_OK;
 }
 
-static pbp_status enter_loop(pbp_tape *tape, uint32_t number, uint32_t parent, uint32_t begin, pbp_error *error)
+static pbp_status enter_loop(pbp_tape *tape, uint32_t number, uint32_t parent, uint32_t begin,
+                             pbp_error *error)
 {
     pbp_loop *loop = &tape->loops[number];
-    if (loop->begin != begin || loop->end <= begin || loop->end >= tape->info.n_instructions || loop->code_begin != 0) {
+    if (loop->begin != begin || loop->end <= begin || loop->end >= tape->info.n_instructions ||
+        loop->code_begin != 0) {
         FAIL(begin, "loop %u does not begin at instruction %u", number, begin);
     }
     if (parent != PBP_NONE && loop->end >= tape->loops[parent].end) {
         FAIL(begin, "loop %u ends after the loop around it", number);
     }
-    if (loop->trip < 0 || loop->first_base > tape->n_bases || loop->n_bases > tape->n_bases - loop->first_base) {
+    if (loop->trip < 0 || loop->first_base > tape->n_bases ||
+        loop->n_bases > tape->n_bases - loop->first_base) {
         FAIL(begin, "loop %u has an impossible number of steps or bases", number);
     }
     loop->parent = parent;
@@ -120,13 +129,15 @@ static pbp_status enter_loop(pbp_tape *tape, uint32_t number, uint32_t parent, u
     loop->inner_frame = loop->outer_frame;
     if (loop->frame != PBP_NONE) {
         const pbp_base *frame = loop->frame < tape->n_bases ? &tape->bases[loop->frame] : NULL;
-        if (frame == NULL || (frame->kind == PBP_BASE_LOOP &&
-                              (tape->loops[frame->loop].code_begin == 0 || tape->loops[frame->loop].begin > begin ||
-                               tape->loops[frame->loop].end < loop->end))) {
+        if (frame == NULL ||
+            (frame->kind == PBP_BASE_LOOP &&
+             (tape->loops[frame->loop].code_begin == 0 || tape->loops[frame->loop].begin > begin ||
+              tape->loops[frame->loop].end < loop->end))) {
             FAIL(begin, "the frame of loop %u is no base of it or of a loop around it", number);
         }
         if (tape->bases[frame->root].kind != PBP_BASE_ARENA || frame->alignment < 8) {
-            FAIL(begin, "the frame of loop %u is not in the arena, or not aligned to 8 bytes", number);
+            FAIL(begin, "the frame of loop %u is not in the arena, or not aligned to 8 bytes",
+                 number);
         }
         loop->inner_frame = loop->frame;
     }

@@ -1,9 +1,10 @@
 /* Whether two operands of one instruction can share memory, at any step of the loops around it.
 
-   Their distance is a constant plus, for each loop whose bases they lie in, a difference of bumps times the step.  So it lies in an
-   interval and differs from its value at the first steps by multiples of some number.  If no such distance lets the
-   ranges meet they are apart; they are also apart if they interleave, like columns of one matrix.  The answer "overlaps" may
-   be wrong for loops within loops whose bumps share factors; such tapes are refused though they would run. */
+   Their distance is a constant plus, for each loop whose bases they lie in, a difference of bumps
+   times the step.  So it lies in an interval and differs from its value at the first steps by
+   multiples of some number.  If no such distance lets the ranges meet they are apart; they are also
+   apart if they interleave, like columns of one matrix.  The answer "overlaps" may be wrong for
+   loops within loops whose bumps share factors; such tapes are refused though they would run. */
 #include "core.h"
 
 static int64_t divisor(int64_t x, int64_t y)
@@ -23,10 +24,10 @@ static int64_t modulo(int64_t x, int64_t m)
     return rest < 0 ? rest + m : rest;
 }
 
-/* Of start(x) - start(y): its value at all first steps, its range, and what changes are multiples of (0: it is constant).
-   Windows lie within their roots, so nothing here overflows. */
-static void distance(const pbp_tape *tape, uint32_t x, uint32_t y, int64_t *first, int64_t *low, int64_t *high,
-                     int64_t *factor)
+/* Of start(x) - start(y): its value at all first steps, its range, and what changes are multiples
+   of (0: it is constant). Windows lie within their roots, so nothing here overflows. */
+static void distance(const pbp_tape *tape, uint32_t x, uint32_t y, int64_t *first, int64_t *low,
+                     int64_t *high, int64_t *factor)
 {
     *first = *low = *high = *factor = 0;
     while (x != y) {

@@ -1,6 +1,6 @@
-/* The pool of threads for tiles.  Its threads start with the pool and wait for work; runs hand out none yet, so a run with a
-   pool is a run on the calling thread.  The pool remembers the process that made it: a forked child has none of the threads, counts one,
-   and frees only memory. */
+/* The pool of threads for tiles.  Its threads start with the pool and wait for work; runs hand out
+   none yet, so a run with a pool is a run on the calling thread.  The pool remembers the process
+   that made it: a forked child has none of the threads, counts one, and frees only memory. */
 #include "core.h"
 
 #include <pthread.h>
@@ -11,7 +11,7 @@
 
 struct pbp_pool {
     pid_t process;
-    uint32_t threads;         /* with the calling one */
+    uint32_t threads; /* with the calling one */
     bool stopping;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -36,7 +36,8 @@ pbp_status pbp_pool_new(uint32_t threads, pbp_pool **out, pbp_error *error)
     }
     *out = NULL;
     if (threads < 1 || threads > MAX_THREADS) {
-        return pbp_fail(error, PBP_ERROR_ARGUMENT, PBP_NONE, "a pool has 1 to %d threads, not %u", MAX_THREADS, threads);
+        return pbp_fail(error, PBP_ERROR_ARGUMENT, PBP_NONE, "a pool has 1 to %d threads, not %u",
+                        MAX_THREADS, threads);
     }
     pbp_pool *pool = pbp_alloc(sizeof *pool + threads * sizeof pool->workers[0]);
     if (pool == NULL) {

@@ -9,10 +9,11 @@
         5  end 0
      reverse
 
-   @64 is byte 64 of the arena, in0 and out0 are inputs and outputs (in0+16: byte 16), w4 is base 4, a window that a loop moves,
-   const+8 lies in the constants; constants that stand for one number are printed as that.  f[..] and g[..] are scalar slots of
-   the frame and of the arena.  An operand with a label is called by it.  `+=` (also -=, *=) is printed where the
-   result goes to the same place as an operand. */
+   @64 is byte 64 of the arena, in0 and out0 are inputs and outputs (in0+16: byte 16), w4 is base 4,
+   a window that a loop moves, const+8 lies in the constants; constants that stand for one number
+   are printed as that.  f[..] and g[..] are scalar slots of the frame and of the arena.  An operand
+   with a label is called by it.  `+=` (also -=, *=) is printed where the result goes to the same
+   place as an operand. */
 #include "core.h"
 
 #include <ctype.h>
@@ -116,7 +117,9 @@ static void write_operand(writer *w, const pbp_tape *tape, uint32_t number, bool
     const pbp_operand *operand = &tape->operands[number];
     const uint32_t kind = tape->bases[operand->base].kind;
     const char *label = label_of(tape, number);
-    if (single && (kind == PBP_BASE_CONST || (kind == PBP_BASE_ARENA && operand->offset < tape->image_bytes)) &&
+    if (single &&
+        (kind == PBP_BASE_CONST ||
+         (kind == PBP_BASE_ARENA && operand->offset < tape->image_bytes)) &&
         operand->offset + pbp_dtype_bytes(operand->dtype) <= tape->consts_bytes) {
         write_number(w, tape->consts + operand->offset, operand->dtype);
     } else if (label != NULL) {
@@ -139,7 +142,7 @@ static void write_slot(writer *w, const pbp_tape *tape, uint32_t slot, bool in_f
 
 /* What the words d, a, b, c of a text stand for. */
 typedef struct place {
-    uint32_t number;          /* operand or slot */
+    uint32_t number; /* operand or slot */
     bool slot, in_frame, single;
 } place;
 
@@ -172,7 +175,8 @@ static void write_effect(writer *w, const pbp_tape *tape, const char *text, cons
 
 static bool same_place(const pbp_tape *tape, const place *x, const place *y)
 {
-    if (x->number == PBP_NONE || y->number == PBP_NONE || x->slot != y->slot || x->single != y->single) {
+    if (x->number == PBP_NONE || y->number == PBP_NONE || x->slot != y->slot ||
+        x->single != y->single) {
         return false;
     }
     if (x->slot) {
@@ -183,10 +187,11 @@ static bool same_place(const pbp_tape *tape, const place *x, const place *y)
 }
 
 /* The part after d: " += b" where d is also an operand, else " = text". */
-static const char *short_form(const pbp_tape *tape, const pbp_instruction *in, const place places[4], const char *text,
-                              const char **sign)
+static const char *short_form(const pbp_tape *tape, const pbp_instruction *in,
+                              const place places[4], const char *text, const char **sign)
 {
-    const bool a = same_place(tape, &places[0], &places[1]), b = same_place(tape, &places[0], &places[2]);
+    const bool a = same_place(tape, &places[0], &places[1]),
+               b = same_place(tape, &places[0], &places[2]);
     const bool c = same_place(tape, &places[0], &places[3]);
     *sign = in->flags & PBP_FLAG_ACC && !(in->flags & PBP_FLAG_SCALAR) ? "+=" : "=";
     switch (in->row) {
@@ -223,7 +228,8 @@ static void write_list(writer *w, const char *before, const int64_t *values, int
 }
 
 /* Extents, as the group of the row lays them out. */
-static void write_extents(writer *w, const pbp_tape *tape, const pbp_instruction *in, const char *group)
+static void write_extents(writer *w, const pbp_tape *tape, const pbp_instruction *in,
+                          const char *group)
 {
     const int64_t *p = tape->params + in->params;
     if (strcmp(group, "copy") == 0) {
@@ -247,7 +253,8 @@ static void write_extents(writer *w, const pbp_tape *tape, const pbp_instruction
         const int64_t skip = p[0] != 1 ? 0 : p[1] != 1 ? 1 : 2;
         write_list(w, " ", p + skip, 3 - skip);
     }
-    write_text(w, "%s%s%s", in->flags & PBP_FLAG_COLUMNS ? " columns" : "", in->flags & PBP_FLAG_REVERSE ? " reverse" : "",
+    write_text(w, "%s%s%s", in->flags & PBP_FLAG_COLUMNS ? " columns" : "",
+               in->flags & PBP_FLAG_REVERSE ? " reverse" : "",
                in->flags & PBP_FLAG_ACC ? " acc" : "");
 }
 
@@ -265,7 +272,8 @@ static void write_loop(writer *w, const pbp_tape *tape, uint32_t number, size_t 
         write_text(w, "w%u = ", loop->first_base + i);
         write_base(w, tape, base->parent, base->offset);
         if (base->bump != 0) {
-            write_text(w, " %c %lld t", base->bump < 0 ? '-' : '+', (long long)(base->bump < 0 ? -base->bump : base->bump));
+            write_text(w, " %c %lld t", base->bump < 0 ? '-' : '+',
+                       (long long)(base->bump < 0 ? -base->bump : base->bump));
         }
         write_text(w, "%s", loop->first_base + i == loop->frame ? " (frame)" : "");
     }
@@ -300,9 +308,11 @@ static void write_instruction(writer *w, const pbp_tape *tape, uint32_t number, 
     for (uint32_t i = 0; i < 4; i++) {
         const bool used = i <= row.arity;
         const bool element = !scalar && (load || store);
-        const bool single = i > 0 && !scalar && (in->flags >> (i - 1) & 1) && strcmp(row.group, "reduce") != 0;
-        places[i] = (place){used ? numbers[i] : PBP_NONE, scalar || (load && i == 0) || (store && i == 1),
-                            (in->flags >> (PBP_FRAME_SHIFT + i) & 1) != 0, single || (element && i == 1)};
+        const bool single =
+            i > 0 && !scalar && (in->flags >> (i - 1) & 1) && strcmp(row.group, "reduce") != 0;
+        places[i] =
+            (place){used ? numbers[i] : PBP_NONE, scalar || (load && i == 0) || (store && i == 1),
+                    (in->flags >> (PBP_FRAME_SHIFT + i) & 1) != 0, single || (element && i == 1)};
     }
     const char *text = load || store ? "a" : row.text, *sign;
     if (strncmp(text, "d[", 2) == 0) {
@@ -332,7 +342,8 @@ size_t pbp_tape_print(const pbp_tape *tape, char *text, size_t size)
     uint32_t depth = 0;
     write_text(&w, "forward");
     pad_to(&w, 46);
-    write_text(&w, "arena %llu bytes, image %lld\n", (unsigned long long)tape->info.arena_bytes, (long long)tape->image_bytes);
+    write_text(&w, "arena %llu bytes, image %lld\n", (unsigned long long)tape->info.arena_bytes,
+               (long long)tape->image_bytes);
     for (uint32_t i = 0; i < tape->info.n_instructions; i++) {
         if (i == tape->info.reverse_start) {
             write_text(&w, "reverse\n");

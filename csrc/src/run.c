@@ -1,5 +1,6 @@
-/* A run: puts the caller's buffers among the base pointers, starts the sweep loop of the tape's instruction set, and turns a failure
-   into an error.  Also what large instructions call on the way: the poll, and products in pieces. */
+/* A run: puts the caller's buffers among the base pointers, starts the sweep loop of the tape's
+   instruction set, and turns a failure into an error.  Also what large instructions call on the
+   way: the poll, and products in pieces. */
 #include "core.h"
 
 #include "kernels_matmul.h"
@@ -22,12 +23,13 @@ pbp_status pbp_sweep_poll(pbp_sweep *sweep, int64_t nanoseconds)
 
 enum { M, N, K, C_ROW, C_COL, A_ROW, A_COL, B_ROW, B_COL, BATCH, C_BATCH, A_BATCH, B_BATCH };
 
-/* The largest pieces that a product is cut into so that each takes a few milliseconds.  Bits do not change: see
-   kernels_matmul.h. */
+/* The largest pieces that a product is cut into so that each takes a few milliseconds.  Bits do not
+   change: see kernels_matmul.h. */
 static void piece_of(const int64_t *p, int64_t *m, int64_t *n, int64_t *k)
 {
     const double work = (double)p[M] * (double)p[N] * (double)p[K];
-    const double touched = (double)p[M] * (double)p[K] + (double)p[K] * (double)p[N] + (double)p[M] * (double)p[N];
+    const double touched =
+        (double)p[M] * (double)p[K] + (double)p[K] * (double)p[N] + (double)p[M] * (double)p[N];
     *m = p[M], *n = p[N], *k = p[K];
     if (work < 3e8 && touched < 1e7) {
         return;
@@ -47,41 +49,46 @@ static void piece_of(const int64_t *p, int64_t *m, int64_t *n, int64_t *k)
 /* Scratch for the whole product and for its pieces. */
 int64_t pbp_matmul_scratch_bytes(const pbp_tape *tape, const pbp_array_op *op)
 {
-    const pbp_matmul_scratch scratch = op->a_dtype == PBP_FLOAT64 ? tape->isa->scratch_f64 : tape->isa->scratch_f32;
+    const pbp_matmul_scratch scratch =
+        op->a_dtype == PBP_FLOAT64 ? tape->isa->scratch_f64 : tape->isa->scratch_f32;
     const int64_t *p = op->params;
     int64_t m, n, k;
     piece_of(p, &m, &n, &k);
-    const int64_t ms[3] = {p[M], m, p[M] % (m > 0 ? m : 1)}, ns[3] = {p[N], n, p[N] % (n > 0 ? n : 1)};
+    const int64_t ms[3] = {p[M], m, p[M] % (m > 0 ? m : 1)},
+                  ns[3] = {p[N], n, p[N] % (n > 0 ? n : 1)};
     const int64_t ks[3] = {p[K], k, p[K] % (k > 0 ? k : 1)};
     size_t most = 0;
     for (int i = 0; i < 27; i++) {
         if (i == 0 || ((i % 3 == 0) == (i == 0) && i / 3 % 3 != 0 && i / 9 != 0)) {
-            const size_t bytes = scratch(ms[i % 3], ns[i / 3 % 3], ks[i / 9], p[C_ROW], p[C_COL], p[A_ROW], p[A_COL],
-                                         p[B_ROW], p[B_COL]);
+            const size_t bytes = scratch(ms[i % 3], ns[i / 3 % 3], ks[i / 9], p[C_ROW], p[C_COL],
+                                         p[A_ROW], p[A_COL], p[B_ROW], p[B_COL]);
             most = bytes > most ? bytes : most;
         }
     }
     return most < (size_t)1 << 40 ? (int64_t)most : (int64_t)1 << 40;
 }
 
-static void multiply(const pbp_array_op *op, const pbp_sweep *sweep, int64_t m, int64_t n, int64_t k, char *d, const char *a,
-                     const char *b, int accumulate)
+static void multiply(const pbp_array_op *op, const pbp_sweep *sweep, int64_t m, int64_t n,
+                     int64_t k, char *d, const char *a, const char *b, int accumulate)
 {
     const int64_t *p = op->params;
     char *scratch = sweep->workspace->scratch;
     if (op->a_dtype == PBP_FLOAT64) {
-        sweep->tape->isa->matmul_f64(m, n, k, (double *)(void *)d, p[C_ROW], p[C_COL], (const double *)(const void *)a,
-                                     p[A_ROW], p[A_COL], (const double *)(const void *)b, p[B_ROW], p[B_COL], accumulate,
-                                     scratch);
+        sweep->tape->isa->matmul_f64(m, n, k, (double *)(void *)d, p[C_ROW], p[C_COL],
+                                     (const double *)(const void *)a, p[A_ROW], p[A_COL],
+                                     (const double *)(const void *)b, p[B_ROW], p[B_COL],
+                                     accumulate, scratch);
     } else {
-        sweep->tape->isa->matmul_f32(m, n, k, (float *)(void *)d, p[C_ROW], p[C_COL], (const float *)(const void *)a,
-                                     p[A_ROW], p[A_COL], (const float *)(const void *)b, p[B_ROW], p[B_COL], accumulate,
+        sweep->tape->isa->matmul_f32(m, n, k, (float *)(void *)d, p[C_ROW], p[C_COL],
+                                     (const float *)(const void *)a, p[A_ROW], p[A_COL],
+                                     (const float *)(const void *)b, p[B_ROW], p[B_COL], accumulate,
                                      scratch);
     }
 }
 
 /* r[d] = r[a] @ r[b], or += with ACC, for each of the batch. */
-pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a, const char *b)
+pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                          const char *b)
 {
     const int64_t *p = op->params, item = op->a_dtype == PBP_FLOAT64 ? 8 : 4;
     const int accumulate = (op->flags & PBP_FLAG_ACC) != 0;
@@ -98,11 +105,14 @@ pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, con
             for (int64_t j = 0; j < p[N]; j += pn) {
                 int64_t l = 0;
                 do {
-                    const int64_t m = p[M] - i < pm ? p[M] - i : pm, n = p[N] - j < pn ? p[N] - j : pn;
+                    const int64_t m = p[M] - i < pm ? p[M] - i : pm,
+                                  n = p[N] - j < pn ? p[N] - j : pn;
                     const int64_t k = p[K] - l < pk ? p[K] - l : pk;
-                    multiply(op, sweep, m, n, k, d + item * (o * p[C_BATCH] + i * p[C_ROW] + j * p[C_COL]),
+                    multiply(op, sweep, m, n, k,
+                             d + item * (o * p[C_BATCH] + i * p[C_ROW] + j * p[C_COL]),
                              a + item * (o * p[A_BATCH] + i * p[A_ROW] + l * p[A_COL]),
-                             b + item * (o * p[B_BATCH] + l * p[B_ROW] + j * p[B_COL]), accumulate || l > 0);
+                             b + item * (o * p[B_BATCH] + l * p[B_ROW] + j * p[B_COL]),
+                             accumulate || l > 0);
                     l += pk;
                     if (pbp_sweep_poll(sweep, m * n * k / 10 + m * n + k * (m + n)) != PBP_OK) {
                         return PBP_INTERRUPTED;
@@ -124,11 +134,12 @@ static pbp_status describe(const pbp_sweep *sweep, pbp_status status, pbp_error 
     }
     const char *name = pbp_row_name(sweep->tape->instructions[number].row);
     if (status == PBP_ERROR_INDEX) {
-        pbp_fail(error, status, number, "index %lld is out of range for an axis of %lld (instruction %u, %s)",
+        pbp_fail(error, status, number,
+                 "index %lld is out of range for an axis of %lld (instruction %u, %s)",
                  (long long)sweep->values[0], (long long)sweep->values[1], number, name);
     } else {
-        pbp_fail(error, status, number, "%s (instruction %u, %s)", sweep->reason != NULL ? sweep->reason : "the run failed",
-                 number, name);
+        pbp_fail(error, status, number, "%s (instruction %u, %s)",
+                 sweep->reason != NULL ? sweep->reason : "the run failed", number, name);
     }
     if (error != NULL) {
         error->values[0] = sweep->values[0];
@@ -137,12 +148,14 @@ static pbp_status describe(const pbp_sweep *sweep, pbp_status status, pbp_error 
     return status;
 }
 
-pbp_status pbp_run(const pbp_tape *tape, pbp_workspace *workspace, const void *const *inputs, void *const *outputs,
-                   const pbp_run_options *options, pbp_error *error)
+pbp_status pbp_run(const pbp_tape *tape, pbp_workspace *workspace, const void *const *inputs,
+                   void *const *outputs, const pbp_run_options *options, pbp_error *error)
 {
-    if (tape == NULL || workspace == NULL || workspace->tape != tape || (inputs == NULL && tape->info.n_inputs > 0) ||
+    if (tape == NULL || workspace == NULL || workspace->tape != tape ||
+        (inputs == NULL && tape->info.n_inputs > 0) ||
         (outputs == NULL && tape->info.n_outputs > 0)) {
-        return pbp_fail(error, PBP_ERROR_ARGUMENT, PBP_NONE, "an argument is NULL, or the workspace is another tape's");
+        return pbp_fail(error, PBP_ERROR_ARGUMENT, PBP_NONE,
+                        "an argument is NULL, or the workspace is another tape's");
     }
     char **bases = workspace->bases + 2;
     for (uint32_t i = 0; i < tape->info.n_inputs; i++) {
@@ -162,7 +175,8 @@ pbp_status pbp_run(const pbp_tape *tape, pbp_workspace *workspace, const void *c
     sweep.instruction = 0;
     sweep.values[0] = sweep.values[1] = 0;
     sweep.reason = NULL;
-    const pbp_status status = tape->isa->run(&sweep);
+    const pbp_status status =
+        tape->native != NULL ? pbp_native_run(&sweep) : tape->isa->run(&sweep);
     return status == PBP_OK ? PBP_OK : describe(&sweep, status, error);
 }
 
@@ -184,22 +198,27 @@ static bool allowed(const pbp_tape *tape, uint32_t output, uint32_t input)
     return false;
 }
 
-pbp_status pbp_check_aliases(const pbp_tape *tape, const void *const *inputs, void *const *outputs, pbp_error *error)
+pbp_status pbp_check_aliases(const pbp_tape *tape, const void *const *inputs, void *const *outputs,
+                             pbp_error *error)
 {
-    if (tape == NULL || (inputs == NULL && tape->info.n_inputs > 0) || (outputs == NULL && tape->info.n_outputs > 0)) {
+    if (tape == NULL || (inputs == NULL && tape->info.n_inputs > 0) ||
+        (outputs == NULL && tape->info.n_outputs > 0)) {
         return pbp_fail(error, PBP_ERROR_ARGUMENT, PBP_NONE, "an argument is NULL");
     }
     const pbp_array *out = tape->arrays + tape->info.n_inputs;
     for (uint32_t i = 0; i < tape->info.n_outputs; i++) {
         for (uint32_t j = 0; j < i; j++) {
             if (overlap(outputs[i], out[i].bytes, outputs[j], out[j].bytes)) {
-                return pbp_fail(error, PBP_ERROR_ALIAS, PBP_NONE, "outputs %u and %u overlap", j, i);
+                return pbp_fail(error, PBP_ERROR_ALIAS, PBP_NONE, "outputs %u and %u overlap", j,
+                                i);
             }
         }
         for (uint32_t j = 0; j < tape->info.n_inputs; j++) {
             const bool same = outputs[i] == inputs[j] && out[i].bytes == tape->arrays[j].bytes;
-            if (overlap(outputs[i], out[i].bytes, inputs[j], tape->arrays[j].bytes) && !(same && allowed(tape, i, j))) {
-                return pbp_fail(error, PBP_ERROR_ALIAS, PBP_NONE, "output %u overlaps input %u", i, j);
+            if (overlap(outputs[i], out[i].bytes, inputs[j], tape->arrays[j].bytes) &&
+                !(same && allowed(tape, i, j))) {
+                return pbp_fail(error, PBP_ERROR_ALIAS, PBP_NONE, "output %u overlaps input %u", i,
+                                j);
             }
         }
     }

@@ -1,13 +1,15 @@
-/* The sweep loop: walks the code of a tape once, both classes of instructions, compiled once per instruction set so that
-   the scalar class rounds as the vector kernels do (fused multiply-add, the same elementary functions).
+/* The sweep loop: walks the code of a tape once, both classes of instructions, compiled once per
+   instruction set so that the scalar class rounds as the vector kernels do (fused multiply-add, the
+   same elementary functions).
 
-   g is the arena, f the current frame, both seen as float64 slots.  A scalar instruction's number tells which of the two each
-   operand is in, so that
+   g is the arena, f the current frame, both seen as float64 slots.  A scalar instruction's number
+   tells which of the two each operand is in, so that
 
      f[d] = g[a] + f[b]
 
-   is one case of two loads, an addition, a store and the jump to the next case.  An array instruction adds its
-   operands' offsets to base pointers, which loops move, and calls its kernel.  Nothing is checked here: pbp_tape_load did. */
+   is one case of two loads, an addition, a store and the jump to the next case.  An array
+   instruction adds its operands' offsets to base pointers, which loops move, and calls its kernel.
+   Nothing is checked here: pbp_tape_load did. */
 #include "core.h"
 #include "float_math.h"
 #include "simd_math.h"
@@ -21,10 +23,13 @@
 #define L(function) function
 
 /* Elementary functions stay out of line: the loop keeps its registers and its size. */
-#define FUNCTION1(name, dtypes, function, cost, text)                                                     \
-    static __attribute__((noinline)) double call_##name(double a) { return pbp_##function(a); }
-#define FUNCTION2(name, dtypes, function, cost, text)                                                     \
-    static __attribute__((noinline)) double call_##name(double a, double b)                       \
+#define FUNCTION1(name, dtypes, function, cost, text)                                              \
+    static __attribute__((noinline)) double call_##name(double a)                                  \
+    {                                                                                              \
+        return pbp_##function(a);                                                                  \
+    }
+#define FUNCTION2(name, dtypes, function, cost, text)                                              \
+    static __attribute__((noinline)) double call_##name(double a, double b)                        \
     {                                                                                              \
         return pbp_##function(a, b);                                                               \
     }
@@ -32,7 +37,7 @@
 
 #if defined(__GNUC__) && !defined(PBP_SWITCH)
 #define CASE(name, number) label_##name##_##number
-#define NEXT                                                                                      \
+#define NEXT                                                                                       \
     do {                                                                                           \
         ip++;                                                                                      \
         goto *labels[ip->op];                                                                      \
@@ -40,7 +45,7 @@
 #define AGAIN goto *labels[ip->op]
 #else
 #define CASE(name, number) case PBP_OP_##name + number
-#define NEXT                                                                                      \
+#define NEXT                                                                                       \
     do {                                                                                           \
         ip++;                                                                                      \
         goto again;                                                                                \
@@ -51,30 +56,33 @@
 /* Slot number `slot` of the frame (in_frame 1) or the arena. */
 #define SLOT(in_frame, slot) ((in_frame) ? f : g)[slot]
 
-#define CASE1(name, number, D, A, EXPR)                                                           \
-    CASE(name, number) : {                                                                         \
+#define CASE1(name, number, D, A, EXPR)                                                            \
+    CASE(name, number) :                                                                           \
+    {                                                                                              \
         const double a = SLOT(A, ip->a);                                                           \
         SLOT(D, ip->d) = (EXPR);                                                                   \
         NEXT;                                                                                      \
     }
-#define CASE2(name, number, D, A, B, EXPR)                                                        \
-    CASE(name, number) : {                                                                         \
+#define CASE2(name, number, D, A, B, EXPR)                                                         \
+    CASE(name, number) :                                                                           \
+    {                                                                                              \
         const double a = SLOT(A, ip->a), b = SLOT(B, ip->b);                                       \
         SLOT(D, ip->d) = (EXPR);                                                                   \
         NEXT;                                                                                      \
     }
-#define CASE3(name, number, D, A, B, C, EXPR)                                                     \
-    CASE(name, number) : {                                                                         \
+#define CASE3(name, number, D, A, B, C, EXPR)                                                      \
+    CASE(name, number) :                                                                           \
+    {                                                                                              \
         const double a = SLOT(A, ip->a), b = SLOT(B, ip->b), c = SLOT(C, ip->c);                   \
         SLOT(D, ip->d) = (EXPR);                                                                   \
         NEXT;                                                                                      \
     }
-#define CASES1(name, EXPR)                                                                        \
+#define CASES1(name, EXPR)                                                                         \
     CASE1(name, 0, 0, 0, EXPR)                                                                     \
     CASE1(name, 1, 1, 0, EXPR)                                                                     \
     CASE1(name, 2, 0, 1, EXPR)                                                                     \
     CASE1(name, 3, 1, 1, EXPR)
-#define CASES2(name, EXPR)                                                                        \
+#define CASES2(name, EXPR)                                                                         \
     CASE2(name, 0, 0, 0, 0, EXPR)                                                                  \
     CASE2(name, 1, 1, 0, 0, EXPR)                                                                  \
     CASE2(name, 2, 0, 1, 0, EXPR)                                                                  \
@@ -83,7 +91,7 @@
     CASE2(name, 5, 1, 0, 1, EXPR)                                                                  \
     CASE2(name, 6, 0, 1, 1, EXPR)                                                                  \
     CASE2(name, 7, 1, 1, 1, EXPR)
-#define CASES3(name, EXPR)                                                                        \
+#define CASES3(name, EXPR)                                                                         \
     CASE3(name, 0, 0, 0, 0, 0, EXPR)                                                               \
     CASE3(name, 1, 1, 0, 0, 0, EXPR)                                                               \
     CASE3(name, 2, 0, 1, 0, 0, EXPR)                                                               \
@@ -104,7 +112,7 @@
 #define LABEL(name, number) [PBP_OP_##name + number] = &&label_##name##_##number,
 #define LABELS1(name) LABEL(name, 0) LABEL(name, 1) LABEL(name, 2) LABEL(name, 3)
 #define LABELS2(name) LABELS1(name) LABEL(name, 4) LABEL(name, 5) LABEL(name, 6) LABEL(name, 7)
-#define LABELS3(name)                                                                             \
+#define LABELS3(name)                                                                              \
     LABELS2(name)                                                                                  \
     LABEL(name, 8)                                                                                 \
     LABEL(name, 9)                                                                                 \
@@ -123,7 +131,8 @@ static inline int64_t smaller(int64_t x, int64_t y)
     return x < y ? x : y;
 }
 
-static inline void map_rows(pbp_map_kernel kernel, const pbp_shape *s, char *d, const char *a, const char *b, const char *c)
+static inline void map_rows(pbp_map_kernel kernel, const pbp_shape *s, char *d, const char *a,
+                            const char *b, const char *c)
 {
     for (int64_t r = 0; r < s->rows; r++) {
         kernel(s->cols, d, a, b, c);
@@ -152,7 +161,8 @@ static __attribute__((noinline)) void map_shaped(const pbp_array_op *op, char *c
     }
 }
 
-/* An elementwise instruction in pieces of about a million elements: rows, or parts of one long row. */
+/* An elementwise instruction in pieces of about a million elements: rows, or parts of one long row.
+ */
 static __attribute__((noinline)) pbp_status map_big(const pbp_array_op *op, pbp_sweep *sweep)
 {
     char *const *bases = sweep->bases;
@@ -167,18 +177,22 @@ static __attribute__((noinline)) pbp_status map_big(const pbp_array_op *op, pbp_
     for (int64_t o = 0; o < op->outer; o++) {
         for (int64_t r = 0; r < s->rows; r += rows) {
             char *d = AT(d) + o * op->d_outer + r * s->d_row;
-            const char *a = AT(a) + o * op->a_outer + r * s->a_row, *b = AT(b) + o * op->b_outer + r * s->b_row;
+            const char *a = AT(a) + o * op->a_outer + r * s->a_row,
+                       *b = AT(b) + o * op->b_outer + r * s->b_row;
             const char *c = AT(c) + o * op->c_outer + r * s->c_row;
             pbp_shape piece = *s;
             piece.rows = smaller(rows, s->rows - r);
             for (int64_t i = 0; i < s->cols; i += most) {
                 piece.cols = smaller(most, s->cols - i);
                 if (op->shaped) {
-                    op->kernel.shaped(&piece, d + i * d_item, a + i * a_step, b + i * b_step, c + i * c_step);
+                    op->kernel.shaped(&piece, d + i * d_item, a + i * a_step, b + i * b_step,
+                                      c + i * c_step);
                 } else {
-                    map_rows(op->kernel.map, &piece, d + i * d_item, a + i * a_step, b + i * b_step, c + i * c_step);
+                    map_rows(op->kernel.map, &piece, d + i * d_item, a + i * a_step, b + i * b_step,
+                             c + i * c_step);
                 }
-                if (pbp_sweep_poll(sweep, piece.rows * piece.cols / 1000 * op->element_cost) != PBP_OK) {
+                if (pbp_sweep_poll(sweep, piece.rows * piece.cols / 1000 * op->element_cost) !=
+                    PBP_OK) {
                     return PBP_INTERRUPTED;
                 }
             }
@@ -201,13 +215,12 @@ pbp_status PBP_ISA_NAME(pbp_run_loop)(pbp_sweep *sweep)
 #define COMPARE1(name, dtypes, cost, expression, text) LABELS1(name)
 #define COMPARE2(name, dtypes, cost, expression, text) LABELS2(name)
 #include "pybackprop_instr.def"
-        LABELS3(SELECT)
-        LABEL(SLOAD, 0) LABEL(SLOAD, 1) LABEL(SLOAD_TRUTH, 0) LABEL(SLOAD_TRUTH, 1)
-        LABEL(SSTORE, 0) LABEL(SSTORE, 1) LABEL(SSTORE_TRUTH, 0) LABEL(SSTORE_TRUTH, 1)
-        LABEL(LOOP_BEGIN, 0) LABEL(LOOP_END, 0) LABEL(LOOP_END_POLL, 0) LABEL(POLL, 0)
-        LABEL(ARRAY1, 0) LABEL(ARRAY2, 0) LABEL(ARRAY3, 0) LABEL(ARRAY_ROWS, 0) LABEL(ARRAY_SHAPED, 0)
-        LABEL(ARRAY_BIG, 0) LABEL(ARRAY_SWEEP, 0) LABEL(STOP, 0)
-    };
+        LABELS3(SELECT) LABEL(SLOAD, 0) LABEL(SLOAD, 1) LABEL(SLOAD_TRUTH, 0) LABEL(SLOAD_TRUTH, 1)
+            LABEL(SSTORE, 0) LABEL(SSTORE, 1) LABEL(SSTORE_TRUTH, 0) LABEL(SSTORE_TRUTH, 1)
+                LABEL(LOOP_BEGIN, 0) LABEL(LOOP_END, 0) LABEL(LOOP_END_POLL, 0) LABEL(POLL, 0)
+                    LABEL(ARRAY1, 0) LABEL(ARRAY2, 0) LABEL(ARRAY3, 0) LABEL(ARRAY_ROWS, 0)
+                        LABEL(ARRAY_SHAPED, 0) LABEL(ARRAY_BIG, 0) LABEL(ARRAY_SWEEP, 0)
+                            LABEL(STOP, 0)};
 #endif
     const pbp_tape *tape = sweep->tape;
     const pbp_array_op *const ops = tape->ops;
@@ -236,19 +249,53 @@ again:
 #include "pybackprop_instr.def"
     CASES3(SELECT, a != 0 ? b : c)
 
-    /* Between slots and arrays: operands a (SLOAD) and d (SSTORE) are bases here, b and c the halves of the offset. */
+    /* Between slots and arrays: operands a (SLOAD) and d (SSTORE) are bases here, b and c the
+     * halves of the offset. */
 #define BRIDGE(base, type) (*(type *)(bases[base] + (int64_t)((uint64_t)ip->c << 32 | ip->b)))
-    CASE(SLOAD, 0) : { g[ip->d] = BRIDGE(ip->a, const double); NEXT; }
-    CASE(SLOAD, 1) : { f[ip->d] = BRIDGE(ip->a, const double); NEXT; }
-    CASE(SLOAD_TRUTH, 0) : { g[ip->d] = BRIDGE(ip->a, const uint8_t) != 0; NEXT; }
-    CASE(SLOAD_TRUTH, 1) : { f[ip->d] = BRIDGE(ip->a, const uint8_t) != 0; NEXT; }
-    CASE(SSTORE, 0) : { BRIDGE(ip->d, double) = g[ip->a]; NEXT; }
-    CASE(SSTORE, 1) : { BRIDGE(ip->d, double) = f[ip->a]; NEXT; }
-    CASE(SSTORE_TRUTH, 0) : { BRIDGE(ip->d, uint8_t) = g[ip->a] != 0; NEXT; }
-    CASE(SSTORE_TRUTH, 1) : { BRIDGE(ip->d, uint8_t) = f[ip->a] != 0; NEXT; }
+    CASE(SLOAD, 0) :
+    {
+        g[ip->d] = BRIDGE(ip->a, const double);
+        NEXT;
+    }
+    CASE(SLOAD, 1) :
+    {
+        f[ip->d] = BRIDGE(ip->a, const double);
+        NEXT;
+    }
+    CASE(SLOAD_TRUTH, 0) :
+    {
+        g[ip->d] = BRIDGE(ip->a, const uint8_t) != 0;
+        NEXT;
+    }
+    CASE(SLOAD_TRUTH, 1) :
+    {
+        f[ip->d] = BRIDGE(ip->a, const uint8_t) != 0;
+        NEXT;
+    }
+    CASE(SSTORE, 0) :
+    {
+        BRIDGE(ip->d, double) = g[ip->a];
+        NEXT;
+    }
+    CASE(SSTORE, 1) :
+    {
+        BRIDGE(ip->d, double) = f[ip->a];
+        NEXT;
+    }
+    CASE(SSTORE_TRUTH, 0) :
+    {
+        BRIDGE(ip->d, uint8_t) = g[ip->a] != 0;
+        NEXT;
+    }
+    CASE(SSTORE_TRUTH, 1) :
+    {
+        BRIDGE(ip->d, uint8_t) = f[ip->a] != 0;
+        NEXT;
+    }
 
     /* Loops: d is the loop, a the code number to go on from. */
-    CASE(LOOP_BEGIN, 0) : {
+    CASE(LOOP_BEGIN, 0) :
+    {
         const pbp_loop *loop = &tape->loops[ip->d];
         if (loop->trip == 0) {
             ip = tape->code + loop->code_end;
@@ -264,13 +311,15 @@ again:
         }
         NEXT;
     }
-    CASE(LOOP_END_POLL, 0) : {
+    CASE(LOOP_END_POLL, 0) :
+    {
         if (pbp_sweep_poll(sweep, tape->loops[ip->d].cost) != PBP_OK) {
             return PBP_INTERRUPTED;
         }
         goto loop_end;
     }
-    CASE(LOOP_END, 0) : {
+    CASE(LOOP_END, 0) :
+    {
     loop_end:;
         const pbp_loop *loop = &tape->loops[ip->d];
         if (--counters[ip->d] > 0) {
@@ -287,46 +336,54 @@ again:
         }
         NEXT;
     }
-    CASE(POLL, 0) : {
+    CASE(POLL, 0) :
+    {
         if (pbp_sweep_poll(sweep, PBP_POLL_NANOSECONDS) != PBP_OK) {
             return PBP_INTERRUPTED;
         }
         NEXT;
     }
 
-    CASE(ARRAY1, 0) : {
+    CASE(ARRAY1, 0) :
+    {
         const pbp_array_op *op = &ops[ip->d];
         const char *a = AT(a);
         op->kernel.map(op->shape.cols, AT(d), a, a, a);
         NEXT;
     }
-    CASE(ARRAY2, 0) : {
+    CASE(ARRAY2, 0) :
+    {
         const pbp_array_op *op = &ops[ip->d];
         const char *a = AT(a);
         op->kernel.map(op->shape.cols, AT(d), a, AT(b), a);
         NEXT;
     }
-    CASE(ARRAY3, 0) : {
+    CASE(ARRAY3, 0) :
+    {
         const pbp_array_op *op = &ops[ip->d];
         op->kernel.map(op->shape.cols, AT(d), AT(a), AT(b), AT(c));
         NEXT;
     }
-    CASE(ARRAY_ROWS, 0) : {
+    CASE(ARRAY_ROWS, 0) :
+    {
         map_many(&ops[ip->d], bases);
         NEXT;
     }
-    CASE(ARRAY_SHAPED, 0) : {
+    CASE(ARRAY_SHAPED, 0) :
+    {
         map_shaped(&ops[ip->d], bases);
         NEXT;
     }
-    CASE(ARRAY_BIG, 0) : {
+    CASE(ARRAY_BIG, 0) :
+    {
         const pbp_status status = map_big(&ops[ip->d], sweep);
         if (status != PBP_OK) {
             return status;
         }
         NEXT;
     }
-    CASE(ARRAY_SWEEP, 0) : {
+    CASE(ARRAY_SWEEP, 0) :
+    {
         const pbp_array_op *op = &ops[ip->d];
         const pbp_status status = op->kernel.sweep(op, sweep, AT(d), AT(a), AT(b));
         if (status != PBP_OK) {
@@ -338,8 +395,8 @@ again:
     CASE(STOP, 0) : return PBP_OK;
 
 #if !defined(__GNUC__) || defined(PBP_SWITCH)
-    default:
-        return PBP_ERROR_FORMAT;
-    }
+default:
+    return PBP_ERROR_FORMAT;
+}
 #endif
 }

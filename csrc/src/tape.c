@@ -1,8 +1,9 @@
-/* Loads a tape: container, layout, then each instruction into code for the sweep loop; and answers questions about it.
+/* Loads a tape: container, layout, then each instruction into code for the sweep loop; and answers
+   questions about it.
 
-   Costs are estimated on the way, from extents and trips, to place polls: a loop looks at the clock at its end if all
-   its steps take some milliseconds; straight-line work gets a poll point every few; instructions that take long by
-   themselves poll inside. */
+   Costs are estimated on the way, from extents and trips, to place polls: a loop looks at the clock
+   at its end if all its steps take some milliseconds; straight-line work gets a poll point every
+   few; instructions that take long by themselves poll inside. */
 #include "core.h"
 
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #define POLL_EVER 2e6
 #define BIG 2000000
 
-#define TRY(call)                                                                                 \
+#define TRY(call)                                                                                  \
     do {                                                                                           \
         const pbp_status status_ = (call);                                                         \
         if (status_ != PBP_OK) {                                                                   \
@@ -25,8 +26,8 @@
 typedef struct builder {
     pbp_tape *tape;
     int64_t *plan;
-    double *costs;            /* per loop: one step so far */
-    double total, straight;   /* outside loops; since the last place that polls */
+    double *costs;          /* per loop: one step so far */
+    double total, straight; /* outside loops; since the last place that polls */
     uint32_t code_room;
 } builder;
 
@@ -73,7 +74,8 @@ static void emit_loop_begin(builder *b, uint32_t number)
 static void emit_loop_end(builder *b, uint32_t number)
 {
     pbp_loop *loop = &b->tape->loops[number];
-    const double step = b->costs[number] + 2.0 + 0.5 * loop->n_bases, all = step * (double)loop->trip;
+    const double step = b->costs[number] + 2.0 + 0.5 * loop->n_bases,
+                 all = step * (double)loop->trip;
     const bool polls = all > POLL_LOOP;
     loop->cost = step < 1e18 ? (int64_t)step + 1 : (int64_t)1e18;
     loop->code_end = b->tape->n_code;
@@ -92,10 +94,12 @@ static void emit_loop_end(builder *b, uint32_t number)
 /* SLOAD and SSTORE carry base and offset of their array operand in the code. */
 static void emit_bridge(builder *b, const pbp_instruction *in, const pbp_array_op *op)
 {
-    const bool load = in->row == PBP_ROW_SLOAD, frame = (in->flags & (load ? PBP_FLAG_DF : PBP_FLAG_AF)) != 0;
+    const bool load = in->row == PBP_ROW_SLOAD,
+               frame = (in->flags & (load ? PBP_FLAG_DF : PBP_FLAG_AF)) != 0;
     const uint64_t offset = (uint64_t)(load ? op->a_offset : op->d_offset);
     const bool truth = (load ? op->a_dtype : op->d_dtype) == PBP_BOOL;
-    const int first = load ? (truth ? PBP_OP_SLOAD_TRUTH : PBP_OP_SLOAD) : (truth ? PBP_OP_SSTORE_TRUTH : PBP_OP_SSTORE);
+    const int first = load ? (truth ? PBP_OP_SLOAD_TRUTH : PBP_OP_SLOAD)
+                           : (truth ? PBP_OP_SSTORE_TRUTH : PBP_OP_SSTORE);
     emit(b, (pbp_code){.op = (uint16_t)(first + frame),
                        .d = load ? in->d : op->d_base,
                        .a = load ? op->a_base : in->a,
@@ -109,15 +113,15 @@ static pbp_status emit_array(builder *b, const pbp_array_op *op)
     pbp_instruction_row row;
     uint16_t code = PBP_OP_ARRAY_SWEEP;
     pbp_instruction_get(op->row, &row);
-    const bool map = strcmp(row.group, "map") == 0 || strcmp(row.group, "compare") == 0 || strcmp(row.group, "select") == 0 ||
-                     strcmp(row.group, "cast") == 0;
+    const bool map = strcmp(row.group, "map") == 0 || strcmp(row.group, "compare") == 0 ||
+                     strcmp(row.group, "select") == 0 || strcmp(row.group, "cast") == 0;
     if (map && op->kernel.sweep != pbp_power_checked) {
-        code = op->cost > BIG     ? PBP_OP_ARRAY_BIG
-               : op->shaped       ? PBP_OP_ARRAY_SHAPED
+        code = op->cost > BIG                          ? PBP_OP_ARRAY_BIG
+               : op->shaped                            ? PBP_OP_ARRAY_SHAPED
                : op->outer != 1 || op->shape.rows != 1 ? PBP_OP_ARRAY_ROWS
-               : row.arity == 1   ? PBP_OP_ARRAY1
-               : row.arity == 2   ? PBP_OP_ARRAY2
-                                  : PBP_OP_ARRAY3;
+               : row.arity == 1                        ? PBP_OP_ARRAY1
+               : row.arity == 2                        ? PBP_OP_ARRAY2
+                                                       : PBP_OP_ARRAY3;
     }
     if (op->row == PBP_ROW_MATMUL) {
         const int64_t bytes = pbp_matmul_scratch_bytes(tape, op);
@@ -143,7 +147,8 @@ static pbp_status build_instruction(builder *b, uint32_t number, pbp_error *erro
     }
     if (in->flags & PBP_FLAG_SCALAR) {
         const uint32_t frames = (in->flags & ~PBP_FLAG_SCALAR) >> PBP_FRAME_SHIFT;
-        emit(b, (pbp_code){(uint16_t)(scalar_ops[in->row] + frames), 0, in->d, in->a, in->b, in->c});
+        emit(b,
+             (pbp_code){(uint16_t)(scalar_ops[in->row] + frames), 0, in->d, in->a, in->b, in->c});
     } else if (in->row == PBP_ROW_LOOP_BEGIN) {
         emit_loop_begin(b, in->d);
         return PBP_OK;

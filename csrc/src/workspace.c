@@ -45,8 +45,8 @@ pbp_status pbp_workspace_new(const pbp_tape *tape, pbp_workspace **out, pbp_erro
     if (workspace == NULL || block == NULL) {
         free(workspace);
         free(block);
-        return pbp_fail(error, PBP_ERROR_MEMORY, PBP_NONE, "no memory for a workspace of %llu bytes",
-                        (unsigned long long)p.end);
+        return pbp_fail(error, PBP_ERROR_MEMORY, PBP_NONE,
+                        "no memory for a workspace of %llu bytes", (unsigned long long)p.end);
     }
     char *start = block + (64 - (uintptr_t)block % 64) % 64;
     workspace->tape = tape;

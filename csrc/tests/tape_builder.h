@@ -1,6 +1,7 @@
-/* Assembles tapes for the tests, in memory, without the compiler of the Python package: calls append instructions, operands, bases
-   and loops in the order of docs/tape.md, and tape_bytes writes the container.  Fixed room, no error handling: a test that needs more
-   changes the numbers here. */
+/* Assembles tapes for the tests, in memory, without the compiler of the Python package: calls
+   append instructions, operands, bases and loops in the order of docs/tape.md, and tape_bytes
+   writes the container.  Fixed room, no error handling: a test that needs more changes the numbers
+   here. */
 #ifndef PBP_TAPE_BUILDER_H
 #define PBP_TAPE_BUILDER_H
 
@@ -25,7 +26,7 @@
 
 static int failures;
 
-#define CHECK(condition)                                                                          \
+#define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
@@ -66,7 +67,8 @@ static void put(char *p, const void *x, size_t n)
     memcpy(p, x, n);
 }
 
-static void put_base(builder *b, uint32_t kind, uint32_t parent, uint32_t loop, int64_t offset, int64_t bump, int64_t size)
+static void put_base(builder *b, uint32_t kind, uint32_t parent, uint32_t loop, int64_t offset,
+                     int64_t bump, int64_t size)
 {
     char *p = b->bases + 48 * b->n_bases++;
     const uint32_t words[4] = {kind, parent, loop, 0};
@@ -75,7 +77,8 @@ static void put_base(builder *b, uint32_t kind, uint32_t parent, uint32_t loop, 
     put(p + 16, longs, 32);
 }
 
-/* arena_bytes and the image (scalar constants at slots 0 ...) come first, then inputs, then outputs, then the rest. */
+/* arena_bytes and the image (scalar constants at slots 0 ...) come first, then inputs, then
+ * outputs, then the rest. */
 static TEST_UNUSED builder *builder_new(uint64_t arena_bytes, uint32_t n_image, const double *image)
 {
     builder *b = calloc(1, sizeof *b);
@@ -124,7 +127,7 @@ static TEST_UNUSED uint32_t params(builder *b, uint32_t n, const int64_t *values
     b->n_params += n;
     return b->n_params - n;
 }
-#define PARAMS(b, ...)                                                                            \
+#define PARAMS(b, ...)                                                                             \
     params(b, (uint32_t)(sizeof((int64_t[]){__VA_ARGS__}) / 8), (int64_t[]){__VA_ARGS__})
 
 /* One row of n items: the params of MAP and REDUCE. */
@@ -143,8 +146,8 @@ static TEST_UNUSED uint32_t name_number(builder *b, const char *name)
     return b->n_names++;
 }
 
-static TEST_UNUSED uint32_t emit(builder *b, const char *name, uint32_t flags, uint32_t parameters, uint32_t d, uint32_t a,
-                                 uint32_t bb, uint32_t c)
+static TEST_UNUSED uint32_t emit(builder *b, const char *name, uint32_t flags, uint32_t parameters,
+                                 uint32_t d, uint32_t a, uint32_t bb, uint32_t c)
 {
     char *p = b->instructions + 24 * b->n_instructions;
     const uint16_t halves[2] = {(uint16_t)name_number(b, name), (uint16_t)flags};
@@ -156,23 +159,28 @@ static TEST_UNUSED uint32_t emit(builder *b, const char *name, uint32_t flags, u
 #define emit1(b, name, flags, p, d, a) emit(b, name, flags, p, d, a, PBP_NONE, PBP_NONE)
 #define emit2(b, name, flags, p, d, a, bb) emit(b, name, flags, p, d, a, bb, PBP_NONE)
 /* Scalar class. */
-#define scalar1(b, name, frames, d, a) emit(b, name, SCALAR | (frames), PBP_NONE, d, a, PBP_NONE, PBP_NONE)
-#define scalar2(b, name, frames, d, a, bb) emit(b, name, SCALAR | (frames), PBP_NONE, d, a, bb, PBP_NONE)
-#define scalar3(b, name, frames, d, a, bb, c) emit(b, name, SCALAR | (frames), PBP_NONE, d, a, bb, c)
+#define scalar1(b, name, frames, d, a)                                                             \
+    emit(b, name, SCALAR | (frames), PBP_NONE, d, a, PBP_NONE, PBP_NONE)
+#define scalar2(b, name, frames, d, a, bb)                                                         \
+    emit(b, name, SCALAR | (frames), PBP_NONE, d, a, bb, PBP_NONE)
+#define scalar3(b, name, frames, d, a, bb, c)                                                      \
+    emit(b, name, SCALAR | (frames), PBP_NONE, d, a, bb, c)
 
 /* LOOP_BEGIN; its bases follow at once, with loop_base; `frame` counts them (PBP_NONE: none). */
 static TEST_UNUSED uint32_t loop_begin(builder *b, int64_t trip, uint32_t n_bases, uint32_t frame)
 {
     char *p = b->loops + 32 * b->n_loops;
     const uint32_t number = b->n_loops++;
-    const uint32_t words[6] = {b->n_bases, n_bases, frame == PBP_NONE ? PBP_NONE : b->n_bases + frame,
-                               b->n_instructions, 0, 0};
+    const uint32_t words[6] = {
+        b->n_bases,        n_bases, frame == PBP_NONE ? PBP_NONE : b->n_bases + frame,
+        b->n_instructions, 0,       0};
     put(p, &trip, 8);
     put(p + 8, words, 24);
     emit(b, "LOOP_BEGIN", 0, PBP_NONE, number, PBP_NONE, PBP_NONE, PBP_NONE);
     return number;
 }
-static TEST_UNUSED uint32_t loop_base(builder *b, uint32_t loop, uint32_t parent, int64_t offset, int64_t bump, int64_t size)
+static TEST_UNUSED uint32_t loop_base(builder *b, uint32_t loop, uint32_t parent, int64_t offset,
+                                      int64_t bump, int64_t size)
 {
     put_base(b, 4, parent, loop, offset, bump, size);
     return b->n_bases - 1;
@@ -184,7 +192,8 @@ static TEST_UNUSED void loop_end(builder *b, uint32_t loop)
     emit(b, "LOOP_END", 0, PBP_NONE, loop, PBP_NONE, PBP_NONE, PBP_NONE);
 }
 
-static TEST_UNUSED void put_section(builder *b, uint32_t number, const char *name, const void *data, size_t n)
+static TEST_UNUSED void put_section(builder *b, uint32_t number, const char *name, const void *data,
+                                    size_t n)
 {
     char *entry = b->bytes + 16 + 32 * number;
     const uint64_t offset = (b->size + 63) / 64 * 64, size = n;
@@ -246,7 +255,8 @@ static TEST_UNUSED pbp_status refused(builder *b, pbp_error *error)
     return status;
 }
 
-static TEST_UNUSED pbp_status run(const pbp_tape *tape, const void *const *inputs, void *const *outputs, pbp_error *error)
+static TEST_UNUSED pbp_status run(const pbp_tape *tape, const void *const *inputs,
+                                  void *const *outputs, pbp_error *error)
 {
     pbp_workspace *workspace = NULL;
     pbp_status status = pbp_workspace_new(tape, &workspace, error);

@@ -1,6 +1,7 @@
-/* Bytes that are not a tape: truncations, odd addresses, thousands of mutations of a valid tape.  Loading gives an error or a tape
-   that can be run; run under sanitizers, this test shows that neither reads or writes outside its memory.  Then tapes with
-   one fault each, which must be refused. */
+/* Bytes that are not a tape: truncations, odd addresses, thousands of mutations of a valid tape.
+   Loading gives an error or a tape that can be run; run under sanitizers, this test shows that
+   neither reads or writes outside its memory.  Then tapes with one fault each, which must be
+   refused. */
 #include "tape_builder.h"
 
 static int stop(void *context)
@@ -12,9 +13,12 @@ static int stop(void *context)
 static builder *everything(void)
 {
     builder *b = builder_new(4096, 2, (double[]){2.0, 0.5});
-    const uint32_t in = input(b, PBP_FLOAT64, 24), at = input(b, PBP_INT64, 4), in32 = input(b, PBP_FLOAT32, 24);
-    const uint32_t o = output(b, PBP_FLOAT64, 24), o1 = output(b, PBP_FLOAT64, 4), o32 = output(b, PBP_FLOAT32, 24);
-    const uint32_t t = f64(b, 0, 512), u = f64(b, 0, 1024), x = f64(b, in, 0), i = operand(b, at, PBP_INT64, 0);
+    const uint32_t in = input(b, PBP_FLOAT64, 24), at = input(b, PBP_INT64, 4),
+                   in32 = input(b, PBP_FLOAT32, 24);
+    const uint32_t o = output(b, PBP_FLOAT64, 24), o1 = output(b, PBP_FLOAT64, 4),
+                   o32 = output(b, PBP_FLOAT32, 24);
+    const uint32_t t = f64(b, 0, 512), u = f64(b, 0, 1024), x = f64(b, in, 0),
+                   i = operand(b, at, PBP_INT64, 0);
     const uint32_t truth = operand(b, 0, PBP_BOOL, 2048), y = f64(b, o, 0), s = f64(b, o1, 0);
     const uint32_t x32 = operand(b, in32, PBP_FLOAT32, 0), y32 = operand(b, o32, PBP_FLOAT32, 0);
     const uint32_t j = operand(b, 0, PBP_INT64, 3072);
@@ -108,8 +112,10 @@ static uint64_t next_random(void)
 /* A new value for one word: a flipped bit, a small number, an extreme one, a neighbour's. */
 static void mutate(char *bytes, size_t size)
 {
-    static const int64_t extremes[] = {0, -1, INT64_MAX, INT64_MIN, INT32_MAX, INT64_MAX / 8, (int64_t)1 << 40, 1, 2, 8};
-    const size_t width = (size_t)4 << next_random() % 2, at = next_random() % (size / width) * width;
+    static const int64_t extremes[] = {
+        0, -1, INT64_MAX, INT64_MIN, INT32_MAX, INT64_MAX / 8, (int64_t)1 << 40, 1, 2, 8};
+    const size_t width = (size_t)4 << next_random() % 2,
+                 at = next_random() % (size / width) * width;
     int64_t value = 0;
     switch (next_random() % 5) {
     case 0:
@@ -158,7 +164,7 @@ static void test_mutations(int rounds)
     free(b);
 }
 
-#define REFUSED(text)                                                                             \
+#define REFUSED(text)                                                                              \
     do {                                                                                           \
         pbp_error error_ = {.message = ""};                                                        \
         CHECK(refused(b, &error_) == PBP_ERROR_FORMAT);                                            \
@@ -218,7 +224,8 @@ static void test_refusals(void)
     loop_end(b, loop);
     emit1(b, "ZERO", 0, PARAMS(b, 8), f64(b, w, 0), PBP_NONE);
     REFUSED("outside its loop");
-    /* d walks over what a walks over, one step behind: partial overlap at no step, the same distance always. */
+    /* d walks over what a walks over, one step behind: partial overlap at no step, the same
+     * distance always. */
     b = builder_new(256, 0, NULL);
     loop = loop_begin(b, 3, 2, PBP_NONE);
     w = loop_base(b, loop, 0, 64, 32, 64);
@@ -245,14 +252,16 @@ static void test_refusals(void)
     REFUSED("extents");
 }
 
-/* What must be allowed: interleaved columns, in place, double buffers at a constant distance, deep nests. */
+/* What must be allowed: interleaved columns, in place, double buffers at a constant distance, deep
+ * nests. */
 static void test_allowed(void)
 {
     builder *b = builder_new(1024, 0, NULL);
     emit1(b, "NEG", 0, PARAMS(b, 1, 4, 1, 0, 16, 0, 16, 0, 0, 0, 0), f64(b, 0, 8), f64(b, 0, 0));
     emit2(b, "ADD", 0, ROW(b, 4), f64(b, 0, 64), f64(b, 0, 64), f64(b, 0, 128));
     const uint32_t loop = loop_begin(b, 3, 2, PBP_NONE);
-    const uint32_t from = loop_base(b, loop, 0, 256, 64, 64), to = loop_base(b, loop, 0, 320, 64, 64);
+    const uint32_t from = loop_base(b, loop, 0, 256, 64, 64),
+                   to = loop_base(b, loop, 0, 320, 64, 64);
     emit1(b, "NEG", 0, ROW(b, 8), f64(b, to, 0), f64(b, from, 0));
     loop_end(b, loop);
     uint32_t nest[40];

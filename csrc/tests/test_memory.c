@@ -1,5 +1,6 @@
-/* Allocation failure: loading and making a workspace with the first, second, ... allocation failing give PBP_ERROR_MEMORY and leave
-   nothing behind.  The files that allocate are compiled into this test with an allocator that fails on demand. */
+/* Allocation failure: loading and making a workspace with the first, second, ... allocation failing
+   give PBP_ERROR_MEMORY and leave nothing behind.  The files that allocate are compiled into this
+   test with an allocator that fails on demand. */
 #define PBP_TEST_ALLOC
 
 #include "core.h"

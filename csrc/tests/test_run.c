@@ -1,5 +1,6 @@
-/* Runs hand-assembled tapes: elementwise instructions with sums, scalar loops with frames forward and backward, nested loops and
-   windows, gathers and scatters, products, reductions in their stated order, interruption. */
+/* Runs hand-assembled tapes: elementwise instructions with sums, scalar loops with frames forward
+   and backward, nested loops and windows, gathers and scatters, products, reductions in their
+   stated order, interruption. */
 #include "tape_builder.h"
 
 /* y = sum(exp(x) * 2 + x), and its gradient 2 exp(x) + 1. */
@@ -9,8 +10,10 @@ static void test_elementwise(void)
     static double x[n], gradient[n];
     double value, expected = 0;
     builder *b = builder_new(64 + 2 * 8 * 1008, 1, (double[]){2.0});
-    const uint32_t in = input(b, PBP_FLOAT64, n), out = output(b, PBP_FLOAT64, 1), out2 = output(b, PBP_FLOAT64, n);
-    const uint32_t t = f64(b, 0, 64), u = f64(b, 0, 64 + 8 * 1008), two = f64(b, 0, 0), ox = f64(b, in, 0);
+    const uint32_t in = input(b, PBP_FLOAT64, n), out = output(b, PBP_FLOAT64, 1),
+                   out2 = output(b, PBP_FLOAT64, n);
+    const uint32_t t = f64(b, 0, 64), u = f64(b, 0, 64 + 8 * 1008), two = f64(b, 0, 0),
+                   ox = f64(b, in, 0);
     emit1(b, "EXP", 0, ROW(b, n), t, ox);
     emit2(b, "MUL", SB, ROW(b, n), t, t, two);
     emit2(b, "ADD", 0, ROW(b, n), u, t, ox);
@@ -30,12 +33,14 @@ static void test_elementwise(void)
     pbp_tape_free(tape);
 }
 
-/* Scan x_{t+1} = x_t * w + u_t over frames of one slot, then the reverse sweep: x_bar in the arena, w_bar, u_bar. */
+/* Scan x_{t+1} = x_t * w + u_t over frames of one slot, then the reverse sweep: x_bar in the arena,
+ * w_bar, u_bar. */
 static void test_frames(int64_t steps)
 {
     double w = 0.9, u[64], x0 = 1.5, value, w_bar, u_bar[64], x0_bar;
     builder *b = builder_new(8 * (8 + 65), 0, NULL);
-    const uint32_t in_w = input(b, PBP_FLOAT64, 1), in_u = input(b, PBP_FLOAT64, steps), in_x = input(b, PBP_FLOAT64, 1);
+    const uint32_t in_w = input(b, PBP_FLOAT64, 1), in_u = input(b, PBP_FLOAT64, steps),
+                   in_x = input(b, PBP_FLOAT64, 1);
     const uint32_t out = output(b, PBP_FLOAT64, 1), out_w = output(b, PBP_FLOAT64, 1);
     const uint32_t out_u = output(b, PBP_FLOAT64, steps), out_x = output(b, PBP_FLOAT64, 1);
     /* Slots: 0 w, 1 x_bar, 2 w_bar, 3 u; frames of 8 bytes from 64. */
@@ -65,7 +70,8 @@ static void test_frames(int64_t steps)
     for (int i = 0; i < 64; i++) {
         u[i] = cos(i);
     }
-    CHECK(run(tape, (const void *[]){&w, u, &x0}, (void *[]){&value, &w_bar, u_bar, &x0_bar}, NULL) == PBP_OK);
+    CHECK(run(tape, (const void *[]){&w, u, &x0}, (void *[]){&value, &w_bar, u_bar, &x0_bar},
+              NULL) == PBP_OK);
     double x[65], x_bar = 1, expected_w = 0;
     x[0] = x0;
     for (int t = 0; t < steps; t++) {
@@ -81,7 +87,8 @@ static void test_frames(int64_t steps)
     pbp_tape_free(tape);
 }
 
-/* Nested loops over tiles: out[i] += sum over j of a[i, j] for rows of 6 in tiles of 2 columns; a trip of 0 skips. */
+/* Nested loops over tiles: out[i] += sum over j of a[i, j] for rows of 6 in tiles of 2 columns; a
+ * trip of 0 skips. */
 static void test_nested(void)
 {
     double a[30], out[5];
@@ -130,10 +137,12 @@ static void test_index(void)
     CHECK(taken[0] == 4 && taken[1] == 5 && taken[2] == 10 && taken[3] == 11 && taken[4] == 4);
     CHECK(added[4] == 8 && added[5] == 10 && added[10] == 10 && added[0] == 0);
     index[1] = 6;
-    CHECK(run(tape, (const void *[]){a, index}, (void *[]){taken, added}, &error) == PBP_ERROR_INDEX);
+    CHECK(run(tape, (const void *[]){a, index}, (void *[]){taken, added}, &error) ==
+          PBP_ERROR_INDEX);
     CHECK(error.values[0] == 6 && error.values[1] == 6 && error.instruction == 0);
     index[1] = INT64_MIN;
-    CHECK(run(tape, (const void *[]){a, index}, (void *[]){taken, added}, &error) == PBP_ERROR_INDEX);
+    CHECK(run(tape, (const void *[]){a, index}, (void *[]){taken, added}, &error) ==
+          PBP_ERROR_INDEX);
     pbp_tape_free(tape);
 }
 
@@ -181,10 +190,12 @@ static void test_sums(void)
         const int64_t n = sizes[k];
         double sum, max, columns[4], expected[4] = {0};
         builder *b = builder_new(64, 0, NULL);
-        const uint32_t in = input(b, PBP_FLOAT64, n), o = output(b, PBP_FLOAT64, 1), o4 = output(b, PBP_FLOAT64, 4);
+        const uint32_t in = input(b, PBP_FLOAT64, n), o = output(b, PBP_FLOAT64, 1),
+                       o4 = output(b, PBP_FLOAT64, 4);
         const uint32_t om = output(b, PBP_FLOAT64, 1);
         emit1(b, "SUM", 0, ROW(b, n), f64(b, o, 0), f64(b, in, 0));
-        emit1(b, "SUM", COLUMNS, PARAMS(b, 1, n / 4, 4, 0, 0, 0, 32, 0, 0, 0, 0), f64(b, o4, 0), f64(b, in, 0));
+        emit1(b, "SUM", COLUMNS, PARAMS(b, 1, n / 4, 4, 0, 0, 0, 32, 0, 0, 0, 0), f64(b, o4, 0),
+              f64(b, in, 0));
         if (n > 0) {
             emit1(b, "MAX_OF", 0, ROW(b, n), f64(b, om, 0), f64(b, in, 0));
         }
@@ -206,8 +217,10 @@ static void test_matmul_and_copy(void)
 {
     double a[6] = {1, 2, 3, 4, 5, 6}, c[4], t[6];
     builder *b = builder_new(64, 0, NULL);
-    const uint32_t in = input(b, PBP_FLOAT64, 6), o = output(b, PBP_FLOAT64, 4), ot = output(b, PBP_FLOAT64, 6);
-    emit2(b, "MATMUL", 0, PARAMS(b, 2, 2, 3, 2, 1, 3, 1, 1, 3, 1, 0, 0, 0), f64(b, o, 0), f64(b, in, 0), f64(b, in, 0));
+    const uint32_t in = input(b, PBP_FLOAT64, 6), o = output(b, PBP_FLOAT64, 4),
+                   ot = output(b, PBP_FLOAT64, 6);
+    emit2(b, "MATMUL", 0, PARAMS(b, 2, 2, 3, 2, 1, 3, 1, 1, 3, 1, 0, 0, 0), f64(b, o, 0),
+          f64(b, in, 0), f64(b, in, 0));
     emit1(b, "COPY", 0, PARAMS(b, 2, 3, 2, 16, 8, 8, 24), f64(b, ot, 0), f64(b, in, 0));
     pbp_tape *tape = load(b);
     CHECK(run(tape, (const void *[]){a}, (void *[]){c, t}, NULL) == PBP_OK);
@@ -241,7 +254,8 @@ static void test_poll(void)
         int count = 3;
         pbp_error error;
         const pbp_run_options options = {stop_after, &count, NULL};
-        CHECK(pbp_run(tape, workspace, NULL, (void *[]){&value}, &options, &error) == PBP_INTERRUPTED);
+        CHECK(pbp_run(tape, workspace, NULL, (void *[]){&value}, &options, &error) ==
+              PBP_INTERRUPTED);
         CHECK(count == 0 && error.status == PBP_INTERRUPTED);
     }
     pbp_workspace_free(workspace);

@@ -27,7 +27,16 @@ def plan(lowering):
         image += 8
     top = -(-image // ALIGNMENT) * ALIGNMENT
     roots = _lives(lowering)
-    return image, _allocate(lowering, roots, top)
+    by_home = {}
+    for root in roots:
+        by_home.setdefault(root.home, []).append(root)
+    main = by_home.pop(None, [])
+    for home, members in by_home.items():
+        # A part of one block per step; cache lines are not shared.
+        size = -(-_allocate(lowering, members, 0) // ALIGNMENT) * ALIGNMENT
+        home.window.size = home.window.bump = size
+        home.window.parent.size = size * home.window.loop.trip
+    return image, _allocate(lowering, main, top)
 
 
 def _lives(lowering):
@@ -94,6 +103,7 @@ def _donor(instruction, root, number):
             operand is not None
             and operand.root.kind == ARENA
             and operand.root is not root
+            and operand.root.home is root.home
             and operand.root.last == number
             and not operand.root.pinned
             and _rounded(operand.root.size) == _rounded(root.size)

@@ -62,15 +62,18 @@ class Loop:
     parent : Loop or None
     begin, end : int
         Instruction numbers.
+    parallel : bool
+        Whether its steps may run at the same time.
     """
 
-    def __init__(self, trip, parent):
+    def __init__(self, trip, parent, parallel=False):
         self.trip = trip
         self.parent = parent
         self.windows = []
         self.frame = None
         self.begin = self.end = None
         self.number = None
+        self.parallel = parallel
 
 
 class Lowering:
@@ -85,6 +88,8 @@ class Lowering:
     constants : list of Root
     image : dict
         Scalar constants by their bits, each in a pinned slot of the arena.
+    local : Local or None
+        The memory of the steps of the parallel loop that is being emitted.
     reverse_start : int
         Number of the first instruction of the reverse section.
     """
@@ -99,6 +104,7 @@ class Lowering:
         self.image = {}
         self.scope = None
         self.loop = None
+        self.local = None
         self.reverse_start = None
         self.inputs = [
             Root(INPUT_KIND, v.size * v.dtype.itemsize, number=i) for i, v in enumerate(graph.inputs)
@@ -153,12 +159,18 @@ class Lowering:
 
     def fresh(self, value):
         """New storage in the arena for a value."""
-        return self._whole(Root(ARENA, max(value.size * value.dtype.itemsize, 1)), value)
+        return self._whole(self.new_root(max(value.size * value.dtype.itemsize, 1)), value)
+
+    def new_root(self, size):
+        """A new slot of the arena, or of the step of the parallel loop that is being emitted."""
+        root = Root(ARENA, size)
+        root.home = self.local
+        return root
 
     def temporary(self, shape, dtype):
         """New storage in the arena."""
         size = max(element_count(shape) * dtype.itemsize, 1)
-        return Ref(Root(ARENA, size), 0, shape, contiguous_strides(shape, dtype.itemsize), dtype)
+        return Ref(self.new_root(size), 0, shape, contiguous_strides(shape, dtype.itemsize), dtype)
 
     def ref(self, value):
         """Where a value is."""
@@ -270,7 +282,7 @@ class Lowering:
         if ref.dtype is not F64 and ref.dtype != F64 and not ref.truth:
             return False
         root = ref.root
-        if root.kind == ARENA:
+        if root.kind is ARENA:
             return True
         return root.kind == WINDOW and self.loop is not None and root is self.current_frame()
 
@@ -305,6 +317,12 @@ class Lowering:
 
     def image_slot(self, ref):
         """The slot of a scalar constant, set when a workspace is made."""
+        slot = self.cache.get((ref.root, ref.offset))
+        if slot is None:
+            slot = self.cache[ref.root, ref.offset] = self._make_image_slot(ref)
+        return slot
+
+    def _make_image_slot(self, ref):
         data = ref.root.data[ref.offset : ref.offset + ref.dtype.itemsize]
         number = np.frombuffer(data, ref.dtype)[0]
         bits = np.float64(number).tobytes()
@@ -331,10 +349,13 @@ class Lowering:
             if value in self.scope.targets:
                 self.copy(place, slot)
             return
-        base = place if adding else self._ready_contribution(value) if op in _ADDING else None
-        if base is not None and op in _ADDING and self._in_slot(place):
-            base = base if base is place else self._addressable(base)
-            self.emit(_ADDING[op], place, *_adding_operands(op, operands, base), flags=SCALAR)
+        other = None
+        if op in _ADDING and not adding:
+            other = self._ready_contribution(value)
+        if other is not None:
+            op, operands = _ADDING[op], _adding_operands(op, operands, self._addressable(other))
+        if adding and op in _ADDING and self._in_slot(place):
+            self.emit(_ADDING[op], place, *_adding_operands(op, operands, place), flags=SCALAR)
         elif adding:
             slot = self.temporary((), F64)
             self.emit(op, slot, *operands, flags=SCALAR)
@@ -916,4 +937,7 @@ def _index_params(shape, positions):
 
 def is_scalar(value):
     """Whether a value is computed in the scalar class: one float64, or one truth value."""
-    return value.size == 1 and (value.dtype == F64 or value.dtype == BOOL)
+    if value.shape and value.size != 1:
+        return False
+    dtype = value.dtype
+    return dtype is F64 or dtype is BOOL or dtype == F64 or dtype == BOOL

@@ -26,11 +26,13 @@ class Root:
         In the arena or among the constants, once planned.
     first, last : int or None
         The first and last instruction that touch it.
+    home : Local or None
+        Of a slot that belongs to the steps of a parallel loop.
     """
 
     __slots__ = (
-        "address", "base", "bump", "data", "first", "kind", "last", "loop", "number", "offset", "parent",
-        "pinned", "size",
+        "address", "base", "bump", "data", "first", "home", "kind", "last", "loop", "number", "offset",
+        "parent", "pinned", "size",
     )  # fmt: skip
 
     def __init__(self, kind, size, number=0, data=None, parent=None, offset=0, bump=0, loop=None):
@@ -46,6 +48,7 @@ class Root:
         self.base = None
         self.first = self.last = None
         self.pinned = False
+        self.home = None
 
     def ultimate(self):
         """The region that a window moves over in the end."""
@@ -53,6 +56,21 @@ class Root:
         while root.kind == WINDOW:
             root = root.parent
         return root
+
+
+class Local:
+    """The memory that each step of a parallel loop has for itself: slots in a window of its own.
+
+    Attributes
+    ----------
+    window : Root
+        Moves over a block with a part for every step.
+    """
+
+    __slots__ = ("window",)
+
+    def __init__(self, window):
+        self.window = window
 
 
 class Ref:

@@ -66,7 +66,7 @@ class _LoopLowering:
         framed_values = {self.y_values[i] for i in framed}
         framed_carries = [i for i, v in enumerate(self.carry_inputs) if v in framed_values]
         if framed:
-            self.block = Root(ARENA, 0)
+            self.block = low.new_root(0)
             self.frame = Root(WINDOW, 0, parent=self.block, loop=self.loop)
             self.loop.windows.append(self.frame)
             self.loop.frame = self.frame
@@ -139,7 +139,7 @@ class _LoopLowering:
                 low.copy(self._view(self.block, offset, inner, truth), low.ref(init))
             else:
                 item = 8 if truth else inner.dtype.itemsize
-                root = Root(ARENA, max(inner.size * item, 1))
+                root = low.new_root(max(inner.size * item, 1))
                 place = self._view(root, 0, inner, truth)
                 source = low.ref(init)
                 if source.root.kind == "const" and not any(source.root.data) and not is_scalar(inner):

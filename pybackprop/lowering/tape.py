@@ -153,13 +153,16 @@ class _Writer:
             frame = NONE if loop.frame is None else loop.frame.base
             loops.append(
                 struct.pack(
-                    "<qIIIIII", loop.trip, first, len(loop.windows), frame, loop.begin, loop.end, 0
+                    "<qIIIIII", loop.trip, first, len(loop.windows), frame, loop.begin, loop.end,
+                    int(loop.parallel),
                 )
             )
         return b"".join(records), b"".join(loops)
 
     def _locate(self, root, offset):
         """Base number and byte offset of a place in a root."""
+        if root.home is not None:
+            return root.home.window.base, root.address + offset
         if root.kind == ARENA:
             return 0, root.address + offset
         if root.kind == CONST:
@@ -196,7 +199,7 @@ class _Writer:
         root = ref.root
         offset = ref.offset + ref.ahead * abs(root.bump)
         if root.kind == ARENA:
-            return (root.address + offset) // 8, False
+            return (root.address + offset) // 8, root.home is not None
         return offset // 8, True
 
     def _operand(self, ref):

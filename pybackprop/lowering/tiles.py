@@ -1,73 +1,170 @@
 """Tile loops: the body of a ``tiles`` node between begin and end instructions, and its tail once after them.
 
 Sliced operands and outputs are windows that move by one tile. Sums over all tiles are slots that are zeroed before the loop and only
-added to inside.
+added to inside. Many rows are cut into segments first, the steps of a parallel loop, each with sums and memory of its
+own; the segments' sums are added in their order.
 """
 
-from .emit import Instruction, Loop, is_scalar
-from .layout import WINDOW, Ref, Root
+import numpy as np
+
+from .emit import F64, Instruction, Loop, is_scalar
+from .layout import ARENA, WINDOW, Local, Ref, Root
 from .plan import Scope, Slot, Target
 
 
 def lower_tiles(low, node):
     """Emit a tiles node; ``low`` is the :class:`~.emit.Lowering`."""
-    attributes = node.attributes
-    n_shared, extent, rows = attributes["n_shared"], attributes["extent"], attributes["rows"]
-    shared, sliced = node.operands[:n_shared], node.operands[n_shared:]
-    count = rows // extent
-    for operand in shared:
-        # Scalars are fetched before the loop, not in every tile.
-        low.refs[operand] = low._addressable(low.ref(operand)) if is_scalar(operand) else low.ref(operand)
-    places, sums = [], []
-    for value, axis in zip(node.outputs, attributes["outputs"], strict=True):
+    _TilesLowering(low, node).run()
+
+
+def segments_of(rows, extent, sum_bytes):
+    """Number of segments of rows that may run at the same time.
+
+    Depends on the rows and on what each segment has to add up alone, not on the threads there are, so the order of sums does not
+    either.
+    """
+    tiles = rows // extent
+    most = min(16, rows // 2048, tiles // 2)
+    if sum_bytes:
+        most = min(most, max(1, 4_000_000 // sum_bytes))
+    return max(1, most)
+
+
+class _TilesLowering:
+    def __init__(self, low, node):
+        attributes = node.attributes
+        self.low = low
+        self.attributes = attributes
+        self.extent, self.rows = attributes["extent"], attributes["rows"]
+        n_shared = attributes["n_shared"]
+        self.shared = node.operands[:n_shared]
+        for operand in self.shared:
+            # Scalars are fetched before the loop, not in every tile.
+            if is_scalar(operand):
+                low.refs[operand] = low._addressable(low.ref(operand))
+        self.arrays = [low.ref(v) for v in node.operands[n_shared:]]
+        self.places = [
+            self._place(value, axis)
+            for value, axis in zip(node.outputs, attributes["outputs"], strict=True)
+        ]
+
+    def _place(self, value, axis):
+        low = self.low
         place, adding = low.destination(value)
-        if axis is None:
-            if is_scalar(value) and place.root.kind != "arena":
-                place, adding = low.fresh(value), False
-                low.scope.targets.pop(value, None)
-            if not adding:
-                low.zero(place) if not is_scalar(value) else low.copy(place, _zero(low, value))
-        elif adding:
-            place = low.fresh(value)
+        unfit = axis is not None and adding
+        unfit |= axis is None and is_scalar(value) and not low._in_slot(place)
+        if unfit:
             low.scope.targets.pop(value, None)
-        places.append(place)
+            place, adding = low.fresh(value), False
+        if axis is None and not adding:
+            _clear(low, place)
         low.refs[value] = place
-    del sums
-    arrays = [low.ref(v) for v in sliced]
-    loop = Loop(count, low.loop)
-    windows = _Windows(loop)
-    inputs = [
-        windows.over(ref, axis, 0, extent) for ref, axis in zip(arrays, attributes["axes"], strict=True)
-    ]
-    outputs = [
-        place if axis is None else windows.over(place, axis, 0, extent)
-        for place, axis in zip(places, attributes["outputs"], strict=True)
-    ]
-    loop.begin = len(low.instructions)
-    low.instructions.append(Instruction("LOOP_BEGIN", loop=loop))
-    low.loops.append(loop)
-    outer, low.loop = low.loop, loop
-    _emit(low, attributes, attributes["body"], shared, inputs, outputs)
-    low.loop = outer
-    loop.end = len(low.instructions)
-    low.instructions.append(Instruction("LOOP_END", loop=loop))
-    if attributes["tail"] is not None:
-        start = count * extent
-        inputs = [
-            _part(ref, axis, start, rows)
-            for ref, axis in zip(arrays, attributes["axes"], strict=True)
+        return place
+
+    def run(self):
+        attributes, extent, rows = self.attributes, self.extent, self.rows
+        sums = [
+            place for place, axis in zip(self.places, attributes["outputs"], strict=True) if axis is None
         ]
-        outputs = [
-            place if axis is None else _part(place, axis, start, rows)
-            for place, axis in zip(places, attributes["outputs"], strict=True)
-        ]
-        _emit(low, attributes, attributes["tail"], shared, inputs, outputs)
+        sum_bytes = sum(place.size * place.dtype.itemsize for place in sums)
+        segments = 1 if self.low.local is not None else segments_of(rows, extent, sum_bytes)
+        start = 0
+        if segments > 1:
+            start = self._run_segments(segments, sums)
+        count = (rows - start) // extent
+        if count:
+            inputs, outputs = self._parts(start, start + count * extent)
+            self._loop(inputs, outputs, count)
+        start += count * extent
+        if attributes["tail"] is not None:
+            inputs, outputs = self._parts(start, rows)
+            _emit(self.low, attributes, attributes["tail"], self.shared, inputs, outputs)
+
+    def _parts(self, start, stop):
+        """Views of the rows from ``start`` to ``stop``; sums stay whole."""
+        axes, output_axes = self.attributes["axes"], self.attributes["outputs"]
+        return (
+            [_part(ref, axis, start, stop) for ref, axis in zip(self.arrays, axes, strict=True)],
+            [
+                ref if axis is None else _part(ref, axis, start, stop)
+                for ref, axis in zip(self.places, output_axes, strict=True)
+            ],
+        )
+
+    def _loop(self, inputs, outputs, count):
+        """One tile after another over views of ``count`` tiles."""
+        low, attributes, extent = self.low, self.attributes, self.extent
+        with _steps(low, Loop(count, low.loop)) as windows:
+            inner = [
+                windows.over(ref, axis, extent)
+                for ref, axis in zip(inputs, attributes["axes"], strict=True)
+            ]
+            places = [
+                ref if axis is None else windows.over(ref, axis, extent)
+                for ref, axis in zip(outputs, attributes["outputs"], strict=True)
+            ]
+            windows.begin()
+            _emit(low, attributes, attributes["body"], self.shared, inner, places)
+
+    def _run_segments(self, segments, sums):
+        """The segments, each with sums of its own, and the sums of these; returns the rows done."""
+        low, attributes, extent = self.low, self.attributes, self.extent
+        count = self.rows // extent // segments
+        length = count * extent
+        inputs, outputs = self._parts(0, segments * length)
+        partial = [low.temporary((segments, *place.shape), place.dtype) for place in sums]
+        loop = Loop(segments, low.loop, parallel=True)
+        window = Root(WINDOW, 0, parent=Root(ARENA, 0), loop=loop)
+        loop.windows.append(window)
+        loop.frame = window
+        with _steps(low, loop) as windows:
+            inner = [
+                windows.over(ref, axis, length)
+                for ref, axis in zip(inputs, attributes["axes"], strict=True)
+            ]
+            own = iter(windows.over(ref, 0, 1) for ref in partial)
+            places = []
+            for ref, axis in zip(outputs, attributes["outputs"], strict=True):
+                if axis is None:
+                    view = next(own)
+                    places.append(view.viewed(view.offset, view.shape[1:], view.strides[1:]))
+                else:
+                    places.append(windows.over(ref, axis, length))
+            windows.begin()
+            low.local = Local(window)
+            for place, axis in zip(places, attributes["outputs"], strict=True):
+                if axis is None:
+                    _clear(low, place)
+            self._loop(inner, places, count)
+            low.local = None
+        for place, parts in zip(sums, partial, strict=True):
+            low.reduce_refs("SUM", place, [parts], (0,), True)
+        return segments * length
 
 
-def _zero(low, value):
-    import numpy as np
+class _steps:  # noqa: N801 - used as a with statement
+    """Emits a loop around what is emitted inside, from :meth:`_Windows.begin` on."""
 
-    return low.constant(np.zeros((), value.dtype))
+    def __init__(self, low, loop):
+        self.low, self.loop = low, loop
+
+    def __enter__(self):
+        self.outer = self.low.loop
+        return _Windows(self.low, self.loop)
+
+    def __exit__(self, kind, error, traceback):
+        if kind is None:
+            self.low.loop = self.outer
+            self.loop.end = len(self.low.instructions)
+            self.low.instructions.append(Instruction("LOOP_END", loop=self.loop))
+        return False
+
+
+def _clear(low, place):
+    if place.size == 1 and place.dtype == F64:
+        low.copy(place, low.constant(np.zeros((), F64)))
+    else:
+        low.zero(place)
 
 
 def _part(ref, axis, start, stop):
@@ -77,15 +174,27 @@ def _part(ref, axis, start, stop):
 
 
 class _Windows:
-    """Windows of a loop over refs, one per region of memory and step."""
+    """Windows of a loop over refs."""
 
-    def __init__(self, loop):
+    def __init__(self, low, loop):
+        self.low = low
         self.loop = loop
-        self.made = {}
 
-    def over(self, ref, axis, start, extent):
-        """The view of one tile, in a window that moves along ``axis``."""
-        part = _part(ref, axis, start, start + extent)
+    def begin(self):
+        """The loop begins here."""
+        low, loop = self.low, self.loop
+        loop.begin = len(low.instructions)
+        low.instructions.append(Instruction("LOOP_BEGIN", loop=loop))
+        low.loops.append(loop)
+        low.loop = loop
+
+    def over(self, ref, axis, extent):
+        """The view of one step's rows, in a window that moves along ``axis``."""
+        part = _part(ref, axis, 0, extent)
+        if 0 in part.shape:
+            # Nothing to reach: the window stays where it is.
+            part = part.viewed(0, part.shape, (0,) * len(part.shape))
+            ref = part
         bump = ref.strides[axis] * extent
         lowest = part.offset + sum(
             min((n - 1) * s, 0) for n, s in zip(part.shape, part.strides, strict=True)
@@ -93,9 +202,10 @@ class _Windows:
         window = Root(WINDOW, 0, parent=ref.root, offset=lowest, bump=bump, loop=self.loop)
         self.loop.windows.append(window)
         view = Ref(window, part.offset - lowest, part.shape, part.strides, ref.dtype, ref.truth)
-        window.size = view.offset + ref.dtype.itemsize + sum(
-            max((n - 1) * s, 0) for n, s in zip(part.shape, part.strides, strict=True)
-        )
+        if 0 not in part.shape:
+            window.size = view.offset + ref.dtype.itemsize + sum(
+                max((n - 1) * s, 0) for n, s in zip(part.shape, part.strides, strict=True)
+            )
         return view
 
 

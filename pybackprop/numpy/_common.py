@@ -109,7 +109,8 @@ def refuse_conversion(value, kind, advice, converted=False):
             TraceError(
                 f"{here()}: a traced value cannot be assigned into a NumPy array, which "
                 "holds numbers and not nodes of a graph; build the array with np.stack, "
-                "np.concatenate, np.array([...]) or np.where, or use x.at[i].set(v) on a traced array"
+                "np.concatenate, np.array([...]) or np.where, or use x.at[i].set(v) on a traced "
+                "array"
             ),
             value,
         )
@@ -145,7 +146,7 @@ def open_or_leaked():
 
 def check_dtype(dtype, what="array"):
     """A supported dtype, in native byte order."""
-    dtype = np.dtype(dtype)
+    dtype = np.dtype(dtype).newbyteorder("=")
     if dtype not in SUPPORTED:
         if dtype.kind == "c":
             advice = "complex dtypes come with a later version"
@@ -156,7 +157,7 @@ def check_dtype(dtype, what="array"):
         else:
             advice = "use another dtype"
         unsupported(f"{what} of dtype {dtype} is not supported; {advice}")
-    return dtype.newbyteorder("=")
+    return dtype
 
 
 def scalar(number, dtype):

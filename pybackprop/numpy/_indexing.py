@@ -82,8 +82,8 @@ def parse(x, index):
                 if extent != x.shape[axis + along]:
                     raise IndexError(
                         f"boolean index did not match indexed array along axis {axis + along}; "
-                        f"size of axis is {x.shape[axis + along]} but size of corresponding boolean "
-                        f"axis is {extent}"
+                        f"size of axis is {x.shape[axis + along]} but size of corresponding "
+                        f"boolean axis is {extent}"
                     )
             for positions in item.nonzero():
                 entries.append(Entry("array", positions, axis))

@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 
-from ..graph import Value, current_graph
+from ..graph import Value, recording
 from ..primitives import elementwise as ew
 from ..primitives import shaping
 from ..primitives.base import broadcast_shapes, normalize_axis
@@ -171,7 +171,7 @@ def broadcast_to(array, shape, subok=False):
 
 def broadcast_arrays(*args, subok=False):
     """See ``numpy.broadcast_arrays``."""
-    if not any(isinstance(x, Value) for x in args) and current_graph() is None:
+    if not any(isinstance(x, Value) for x in args) and not recording():
         return np.broadcast_arrays(*args)
     values = [as_value(x) for x in args]
     shape = broadcast_shapes(*[v.shape for v in values]) if values else ()

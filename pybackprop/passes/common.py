@@ -7,26 +7,27 @@ _COMMUTATIVE = {"add", "multiply", "equal", "not_equal", "and", "or", "xor"}
 
 def rewrite(graph, primitive, operands, attributes):
     """The outputs of an equal node, or None; remembers the node otherwise."""
-    numbers = tuple([id(operand) for operand in operands])
-    if primitive.name in _COMMUTATIVE and numbers[0] > numbers[1]:
-        numbers = (numbers[1], numbers[0])
-    key = (
-        primitive.name,
-        numbers,
-        tuple(
-            [
-                (name, id(a) if isinstance(a, Graph) else str(a) if name == "dtype" else a)
-                for name, a in attributes.items()
-            ]
+    if len(operands) == 2:
+        a, b = id(operands[0]), id(operands[1])
+        if a > b and primitive.name in _COMMUTATIVE:
+            a, b = b, a
+        key = (primitive, a, b)
+    else:
+        key = (primitive, *map(id, operands))
+    if attributes:
+        key += (
+            tuple(
+                [
+                    (name, id(a) if isinstance(a, Graph) else str(a) if name == "dtype" else a)
+                    for name, a in attributes.items()
+                ]
+            ),
         )
-        if attributes
-        else (),
-    )
-    table = graph.table.setdefault("common", {})
-    node = table.get(key)
-    if node is None:
+    table = graph.table.get("common")
+    if table is None:
+        table = graph.table["common"] = {}
+    outputs = table.get(key)
+    if outputs is None:
         # Recorded here and not by the caller, so that the node is made only once.
-        outputs = graph.add(primitive, operands, attributes)
-        table[key] = outputs[0].node
-        return outputs if primitive.multiple else outputs[0]
-    return node.outputs if primitive.multiple else node.outputs[0]
+        outputs = table[key] = graph.add(primitive, operands, attributes)
+    return outputs if primitive.multiple else outputs[0]

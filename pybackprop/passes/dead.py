@@ -19,7 +19,24 @@ def remove(graph):
             else:
                 needed.update(node.operands)
     kept.reverse()
-    return _rebuild(graph, kept, needed)
+    if any(node.primitive is scan for node in kept):
+        return _rebuild(graph, kept, needed)
+    return _selection(graph, kept)
+
+
+def _selection(graph, kept):
+    """A graph of some of the nodes of another one, which both then share."""
+    result = Graph(graph.name)
+    result.nodes = kept
+    result.inputs, result.outputs = graph.inputs, graph.outputs
+    result.closed = True
+    boundary = graph.reverse_start
+    if boundary is not None:
+        late = set(graph.nodes[boundary:])
+        result.reverse_start = next(
+            (i for i, n in enumerate(kept) if n in late and n.primitive not in (CONSTANT, INPUT)), len(kept)
+        )
+    return result
 
 
 def _rebuild(graph, kept, needed):

@@ -17,9 +17,12 @@ _RULES = {}
 def rewrite(graph, primitive, operands, attributes):
     """A simpler value in place of the node, or None."""
     if isinstance(primitive, _BROADCASTING):
-        result = _narrow_operands(graph, primitive, operands, attributes)
-        if result is not None:
-            return result
+        for operand in operands:
+            if operand.shape:
+                result = _narrow_operands(graph, primitive, operands, attributes)
+                if result is not None:
+                    return result
+                break
     rule = _RULES.get(primitive)
     return rule(graph, *operands, **attributes) if rule is not None else None
 

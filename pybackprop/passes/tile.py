@@ -51,6 +51,10 @@ tiles = Tiles()
 
 def tile(graph):
     """The graph with its widest rows swept by tiles; the graph itself if that does not pay."""
+    if not any(
+        v.size >= _LEAST_ROWS and max(v.shape) >= _LEAST_ROWS for n in graph.nodes for v in n.outputs if v.shape
+    ):
+        return graph
     for _ in range(4):
         result = _tile_once(graph)
         if result is graph:

@@ -111,7 +111,10 @@ def broadcast_shapes(*shapes):
         With NumPy's wording, if they do not broadcast.
     """
     first = shapes[0]
-    if all(shape == first for shape in shapes):
+    for shape in shapes:
+        if shape != first:
+            break
+    else:
         return first
     ndim = max(map(len, shapes))
     result = []
@@ -284,8 +287,8 @@ def require_float(name, *operands):
 def same_dtype(name, *operands):
     """The common dtype of operands that the surface has already promoted."""
     dtype = operands[0].dtype
-    for operand in operands[1:]:
-        if operand.dtype != dtype:
+    for operand in operands:
+        if operand.dtype is not dtype and operand.dtype != dtype:
             raise TypeError(
                 f"{name} needs operands of one dtype, not "
                 f"{', '.join(str(o.dtype) for o in operands)}"

@@ -121,35 +121,47 @@ class Scan(Primitive):
 
         active = active_inputs(body, active, n_consts, n_carry)
         n_inputs = len(operands)
-        with open_graph(f"vjp({body.name})", current_rewrites()) as joint:
-            inputs = [like_input(joint, value) for value in body.inputs]
-            sweep = ReverseSweep(body, inputs, active, selective)
-            boundary = len(joint.nodes)
-            seeds = []
-            for i, output in enumerate(sweep.outputs):
-                flows = is_floating(output) and (
-                    active[n_consts + i] if i < n_carry else output in sweep.active
-                )
-                seed = like_input(joint, output) if flows else None
-                if seed is not None and selective:
-                    mark_selective(seed)
-                seeds.append(seed)
-            cotangents = sweep.pull(seeds)
-            accumulators, sums = [], []
-            for i in range(n_consts):
-                if cotangents[i] is None:
-                    continue
-                accumulator = like_input(joint, inputs[i])
-                accumulators.append((i, accumulator))
-                sums.append(_add_into(accumulator, cotangents[i]))
-            carry_cts = [
-                _instantiate(cotangents[i], inputs[i])
-                for i in range(n_consts, n_consts + n_carry)
-                if active[i]
+        # Which seeds may be zeros by selection: a step gets those of the step after it.
+        marks = [selective] * len(body.outputs)
+        while True:
+            with open_graph(f"vjp({body.name})", current_rewrites()) as joint:
+                inputs = [like_input(joint, value) for value in body.inputs]
+                sweep = ReverseSweep(body, inputs, active, any(marks))
+                boundary = len(joint.nodes)
+                seeds = []
+                for i, output in enumerate(sweep.outputs):
+                    flows = is_floating(output) and (
+                        active[n_consts + i] if i < n_carry else output in sweep.active
+                    )
+                    seed = like_input(joint, output) if flows else None
+                    if seed is not None and marks[i]:
+                        mark_selective(seed)
+                    seeds.append(seed)
+                cotangents = sweep.pull(seeds)
+                accumulators, sums = [], []
+                for i in range(n_consts):
+                    if cotangents[i] is None:
+                        continue
+                    accumulator = like_input(joint, inputs[i])
+                    accumulators.append((i, accumulator))
+                    sums.append(_add_into(accumulator, cotangents[i]))
+                carry_cts = [
+                    _instantiate(cotangents[i], inputs[i])
+                    for i in range(n_consts, n_consts + n_carry)
+                    if active[i]
+                ]
+                xs_cts = [(i, cotangents[i]) for i in range(n_consts + n_carry, n_inputs)]
+                xs_cts = [(i, ct) for i, ct in xs_cts if ct is not None]
+                flagged = {
+                    i for i, ct in enumerate(cotangents) if ct is not None and is_selective(ct)
+                }
+                joint.close(sweep.outputs + carry_cts + sums + [ct for _, ct in xs_cts])
+            grown = [
+                m or (i < n_carry and n_consts + i in flagged) for i, m in enumerate(marks)
             ]
-            xs_cts = [(i, cotangents[i]) for i in range(n_consts + n_carry, n_inputs)]
-            xs_cts = [(i, ct) for i, ct in xs_cts if ct is not None]
-            joint.close(sweep.outputs + carry_cts + sums + [ct for _, ct in xs_cts])
+            if grown == marks:
+                break
+            marks = grown
         outputs = joint.outputs
         n_out = len(sweep.outputs)
         reverse_outputs = outputs[n_out:]
@@ -166,6 +178,7 @@ class Scan(Primitive):
         stacked = [added[v] if v in added else result[known[v]] for v in residuals]
         context = (
             joint, inputs, active, seeds, accumulators, xs_cts, residuals, reverse_outputs, stacked,
+            flagged,
         )  # fmt: skip
         return list(result[:n_out]), context
 
@@ -175,8 +188,8 @@ class Scan(Primitive):
     ):  # fmt: skip
         from ..differentiate import subgraph
 
-        (joint, inputs, active, seeds, accumulators, xs_cts, residuals, reverse_outputs,
-         stacked) = context  # fmt: skip
+        (joint, inputs, active, seeds, accumulators, xs_cts, residuals, reverse_outputs, stacked,
+         flagged) = context  # fmt: skip
         carry_seeds = [s for s in seeds[:n_carry] if s is not None]
         y_seeds = [(i, s) for i, s in enumerate(seeds) if i >= n_carry and s is not None]
         accumulator_inputs = [a for _, a in accumulators]
@@ -211,7 +224,6 @@ class Scan(Primitive):
         )  # fmt: skip
         answer = [None] * len(operands)
         position = 0
-        flagged = any(ct is not None and is_selective(ct) for ct in cotangents)
         for i in range(n_carry):
             if active[n_consts + i]:
                 answer[n_consts + i] = result[position]
@@ -223,10 +235,10 @@ class Scan(Primitive):
             answer[index] = result[position]
             position += 1
         answer = [ct if want else None for ct, want in zip(answer, wanted, strict=True)]
-        if flagged:
-            for ct in answer:
-                if ct is not None:
-                    mark_selective(ct)
+        whole = any(ct is not None and is_selective(ct) for ct in cotangents)
+        for i, ct in enumerate(answer):
+            if ct is not None and (whole or i in flagged):
+                mark_selective(ct)
         return answer
 
     # ---- batching -----------------------------------------------------------------------------

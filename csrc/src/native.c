@@ -1,0 +1,65 @@
+/* Native code in place of the sweep loop: a function that was emitted from the same tape (see
+   docs/native.md), compiled and loaded by the caller.
+
+   It gets the buffers of a run and a host, through which it polls, has large matrix products
+   computed by the core's kernels, and says which instruction failed.  Everything else it does by
+   itself; the arena is its own to lay out, so the tape's image is not in it. */
+#include "core.h"
+
+#include <string.h>
+
+/* The host that emitted code sees, and behind it the run. */
+typedef struct native_run {
+    pbp_native_host host;
+    pbp_sweep *sweep;
+} native_run;
+
+static int native_poll(pbp_native_host *host, int64_t nanoseconds)
+{
+    return pbp_sweep_poll(((native_run *)(void *)host)->sweep, nanoseconds) != PBP_OK;
+}
+
+static int native_matmul(pbp_native_host *host, int single, const int64_t *params, void *c,
+                         const void *a, const void *b, int accumulate)
+{
+    pbp_array_op op;
+    memset(&op, 0, sizeof op);
+    op.params = params;
+    op.a_dtype = single ? PBP_FLOAT32 : PBP_FLOAT64;
+    op.flags = accumulate ? PBP_FLAG_ACC : 0;
+    return (int)pbp_matmul_run(&op, ((native_run *)(void *)host)->sweep, c, a, b);
+}
+
+pbp_status pbp_native_run(pbp_sweep *sweep)
+{
+    const pbp_tape *tape = sweep->tape;
+    char *const *bases = sweep->workspace->bases + 2;
+    native_run run;
+    run.host.poll = native_poll;
+    run.host.matmul = native_matmul;
+    run.host.instruction = 0;
+    run.host.values[0] = run.host.values[1] = 0;
+    run.sweep = sweep;
+    const int status = tape->native((const void *const *)bases,
+                                    (void *const *)(bases + tape->info.n_inputs),
+                                    sweep->workspace->arena, tape->consts, &run.host);
+    sweep->instruction =
+        run.host.instruction < tape->info.n_instructions ? run.host.instruction : 0;
+    sweep->values[0] = run.host.values[0];
+    sweep->values[1] = run.host.values[1];
+    sweep->reason = status == PBP_ERROR_DOMAIN ? "an integer to a negative integer power" : NULL;
+    return (pbp_status)status;
+}
+
+pbp_status pbp_tape_set_native(pbp_tape *tape, pbp_native function, uint64_t arena_bytes)
+{
+    if (tape == NULL || function == NULL) {
+        return PBP_ERROR_ARGUMENT;
+    }
+    tape->native = function;
+    if (arena_bytes > tape->info.arena_bytes) {
+        tape->info.arena_bytes = arena_bytes;
+    }
+    tape->info.workspace_bytes = pbp_workspace_bytes(tape);
+    return PBP_OK;
+}

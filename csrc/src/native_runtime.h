@@ -1,0 +1,287 @@
+/* What emitted C uses besides simd_math.h and float_math.h: sums in the order that docs/tape.md
+   states, matrix products as chains of multiply-adds, and conversions and powers of integers.  Only
+   the parts that a file needs are pasted into it, so every part stands between blank lines and has
+   no blank line inside. */
+#ifndef PBP_NATIVE_RUNTIME_H
+#define PBP_NATIVE_RUNTIME_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__clang__)
+#define PBP_LOOP _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define PBP_LOOP _Pragma("GCC ivdep")
+#else
+#define PBP_LOOP
+#endif
+
+#if defined(__GNUC__)
+#define PBP_CALL static __attribute__((noinline, unused))
+#define PBP_PART static inline __attribute__((unused))
+#else
+#define PBP_CALL static
+#define PBP_PART static inline
+#endif
+
+#if defined(__cplusplus)
+#define PBP_RESTRICT
+#else
+#define PBP_RESTRICT restrict
+#endif
+
+/* ---- sums of rows ---- */
+
+#define PBP_SUM_STEP(F, s, x, y) ((s) + (x))
+#define PBP_SUM_FOLD(s, x) ((s) + (x))
+
+#define PBP_PROD_STEP(F, s, x, y) ((s) * (x))
+#define PBP_PROD_FOLD(s, x) ((s) * (x))
+
+#define PBP_DOT_STEP(F, s, x, y) pbp_fma##F(x, y, s)
+#define PBP_DOT_FOLD(s, x) ((s) + (x))
+
+/* NaN stays, and a NaN met is taken. */
+#define PBP_MAX_OF_STEP(F, s, x, y) ((s) >= (x) || (s) != (s) ? (s) : (x))
+#define PBP_MAX_OF_FOLD(s, x) PBP_MAX_OF_STEP(, s, x, x)
+
+#define PBP_MIN_OF_STEP(F, s, x, y) ((s) <= (x) || (s) != (s) ? (s) : (x))
+#define PBP_MIN_OF_FOLD(s, x) PBP_MIN_OF_STEP(, s, x, x)
+
+/* A row comes in chunks of a multiple of N elements, the last one of any length, that do not cross
+   a border of 4,096 elements.  `part` is a binary counter of blocks. */
+#define PBP_REDUCTION(OP, T, F, N, FIRST)                                                          \
+    typedef struct pbp_state_##OP##F {                                                             \
+        T lane[N], part[64];                                                                       \
+        int64_t filled, count;                                                                     \
+        int top;                                                                                   \
+    } pbp_state_##OP##F;                                                                           \
+    PBP_PART T pbp_fold_##OP##F(T *lane)                                                           \
+    {                                                                                              \
+        for (int half = N / 2; half > 0; half /= 2) {                                              \
+            for (int j = 0; j < half; j++) {                                                       \
+                lane[j] = PBP_##OP##_FOLD(lane[j], lane[j + half]);                                \
+            }                                                                                      \
+        }                                                                                          \
+        return lane[0];                                                                            \
+    }                                                                                              \
+    PBP_CALL void pbp_lanes_##OP##F(T *PBP_RESTRICT lane, int64_t n, const T *PBP_RESTRICT a,      \
+                                    const T *PBP_RESTRICT b)                                       \
+    {                                                                                              \
+        T s[N];                                                                                    \
+        int64_t i = 0;                                                                             \
+        (void)b;                                                                                   \
+        memcpy(s, lane, sizeof s);                                                                 \
+        for (; i + N <= n; i += N) {                                                               \
+            PBP_LOOP                                                                               \
+            for (int j = 0; j < N; j++) {                                                          \
+                s[j] = PBP_##OP##_STEP(F, s[j], a[i + j], b[i + j]);                               \
+            }                                                                                      \
+        }                                                                                          \
+        for (int j = 0; i + j < n; j++) {                                                          \
+            s[j] = PBP_##OP##_STEP(F, s[j], a[i + j], b[i + j]);                                   \
+        }                                                                                          \
+        memcpy(lane, s, sizeof s);                                                                 \
+    }                                                                                              \
+    PBP_PART T pbp_block_##OP##F(int64_t n, const T *a, const T *b)                                \
+    {                                                                                              \
+        T lane[N];                                                                                 \
+        (void)b;                                                                                   \
+        if (n < N) {                                                                               \
+            T s = FIRST;                                                                           \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                s = PBP_##OP##_STEP(F, s, a[i], b[i]);                                             \
+            }                                                                                      \
+            return s;                                                                              \
+        }                                                                                          \
+        for (int j = 0; j < N; j++) {                                                              \
+            lane[j] = FIRST;                                                                       \
+        }                                                                                          \
+        pbp_lanes_##OP##F(lane, n, a, b);                                                          \
+        return pbp_fold_##OP##F(lane);                                                             \
+    }                                                                                              \
+    PBP_PART void pbp_push_##OP##F(pbp_state_##OP##F *state, T s)                                  \
+    {                                                                                              \
+        for (int64_t bits = state->count++; bits & 1; bits >>= 1) {                                \
+            s = PBP_##OP##_FOLD(state->part[state->top - 1], s);                                   \
+            state->top--;                                                                          \
+        }                                                                                          \
+        state->part[state->top++] = s;                                                             \
+    }                                                                                              \
+    PBP_PART void pbp_begin_##OP##F(pbp_state_##OP##F *state)                                      \
+    {                                                                                              \
+        state->filled = state->count = 0;                                                          \
+        state->top = 0;                                                                            \
+    }                                                                                              \
+    PBP_PART void pbp_chunk_##OP##F(pbp_state_##OP##F *state, int64_t n, const T *a, const T *b)   \
+    {                                                                                              \
+        if (state->filled == 0) {                                                                  \
+            if (n < N) {                                                                           \
+                pbp_push_##OP##F(state, pbp_block_##OP##F(n, a, b));                               \
+                return;                                                                            \
+            }                                                                                      \
+            for (int j = 0; j < N; j++) {                                                          \
+                state->lane[j] = FIRST;                                                            \
+            }                                                                                      \
+        }                                                                                          \
+        pbp_lanes_##OP##F(state->lane, n, a, b);                                                   \
+        state->filled += n;                                                                        \
+        if (state->filled == 4096) {                                                               \
+            pbp_push_##OP##F(state, pbp_fold_##OP##F(state->lane));                                \
+            state->filled = 0;                                                                     \
+        }                                                                                          \
+    }                                                                                              \
+    PBP_PART T pbp_end_##OP##F(pbp_state_##OP##F *state)                                           \
+    {                                                                                              \
+        if (state->filled > 0) {                                                                   \
+            pbp_push_##OP##F(state, pbp_fold_##OP##F(state->lane));                                \
+        }                                                                                          \
+        T s = state->part[--state->top];                                                           \
+        while (state->top > 0) {                                                                   \
+            s = PBP_##OP##_FOLD(state->part[state->top - 1], s);                                   \
+            state->top--;                                                                          \
+        }                                                                                          \
+        return s;                                                                                  \
+    }                                                                                              \
+    PBP_PART T pbp_row_##OP##F(int64_t n, const T *a, const T *b)                                  \
+    {                                                                                              \
+        pbp_state_##OP##F state;                                                                   \
+        if (n <= 4096) {                                                                           \
+            return pbp_block_##OP##F(n, a, b);                                                     \
+        }                                                                                          \
+        pbp_begin_##OP##F(&state);                                                                 \
+        for (int64_t i = 0; i < n; i += 4096) {                                                    \
+            pbp_chunk_##OP##F(&state, n - i < 4096 ? n - i : 4096, a + i, b + i);                  \
+        }                                                                                          \
+        return pbp_end_##OP##F(&state);                                                            \
+    }
+
+PBP_REDUCTION(SUM, double, , 16, 0)
+
+PBP_REDUCTION(SUM, float, f, 32, 0)
+
+PBP_REDUCTION(PROD, double, , 16, 1)
+
+PBP_REDUCTION(PROD, float, f, 32, 1)
+
+PBP_REDUCTION(DOT, double, , 16, 0)
+
+PBP_REDUCTION(DOT, float, f, 32, 0)
+
+PBP_REDUCTION(MAX_OF, double, , 16, a[0])
+
+PBP_REDUCTION(MAX_OF, float, f, 32, a[0])
+
+PBP_REDUCTION(MIN_OF, double, , 16, a[0])
+
+PBP_REDUCTION(MIN_OF, float, f, 32, a[0])
+
+/* ---- matrix products: what csrc/src/kernels_matmul.h states, to the bit ---- */
+
+#define PBP_MATMUL(T, F)                                                                           \
+    PBP_PART T pbp_strided_dot##F(int64_t n, const T *a, const T *b, int64_t step)                 \
+    {                                                                                              \
+        pbp_state_DOT##F state;                                                                    \
+        T piece[512];                                                                              \
+        if (step == 1) {                                                                           \
+            return pbp_row_DOT##F(n, a, b);                                                        \
+        }                                                                                          \
+        if (n == 0) {                                                                              \
+            return 0;                                                                              \
+        }                                                                                          \
+        pbp_begin_DOT##F(&state);                                                                  \
+        for (int64_t i = 0; i < n; i += 512) {                                                     \
+            const int64_t count = n - i < 512 ? n - i : 512;                                       \
+            for (int64_t j = 0; j < count; j++) {                                                  \
+                piece[j] = b[(i + j) * step];                                                      \
+            }                                                                                      \
+            pbp_chunk_DOT##F(&state, count, a + i, piece);                                         \
+        }                                                                                          \
+        return pbp_end_DOT##F(&state);                                                             \
+    }                                                                                              \
+    PBP_PART void pbp_matmul##F(int64_t m, int64_t n, int64_t k, T *c, int64_t c_row,              \
+                                int64_t c_col, const T *a, int64_t a_row, int64_t a_col,           \
+                                const T *b, int64_t b_row, int64_t b_col, int accumulate)          \
+    {                                                                                              \
+        if (n == 1 && a_col == 1) {                                                                \
+            for (int64_t i = 0; i < m; i++) {                                                      \
+                const T s = pbp_strided_dot##F(k, a + i * a_row, b, b_row);                        \
+                c[i * c_row] = accumulate ? c[i * c_row] + s : s;                                  \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
+        if (m == 1 && b_row == 1) {                                                                \
+            for (int64_t j = 0; j < n; j++) {                                                      \
+                const T s = pbp_strided_dot##F(k, b + j * b_col, a, a_col);                        \
+                c[j * c_col] = accumulate ? c[j * c_col] + s : s;                                  \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
+        if (c_col != 1 && c_row == 1) {                                                            \
+            /* The transposed product: b' a'. */                                                   \
+            const T *const swapped = a;                                                            \
+            const int64_t rows = m, c_step = c_row, a_step = a_row, a_other = a_col;               \
+            m = n, n = rows, c_row = c_col, c_col = c_step;                                        \
+            a = b, a_row = b_col, a_col = b_row, b = swapped, b_row = a_other, b_col = a_step;     \
+        }                                                                                          \
+        for (int64_t i = 0; i < m; i++) {                                                          \
+            for (int64_t start = 0; start < n; start += 64) {                                      \
+                const int64_t count = n - start < 64 ? n - start : 64;                             \
+                const T *const pb = b + start * b_col;                                             \
+                T *const pc = c + i * c_row + start * c_col;                                       \
+                T s[64];                                                                           \
+                for (int64_t j = 0; j < count; j++) {                                              \
+                    s[j] = accumulate ? pc[j * c_col] : 0;                                         \
+                }                                                                                  \
+                for (int64_t p = 0; p < k; p++) {                                                  \
+                    const T x = a[i * a_row + p * a_col];                                          \
+                    PBP_LOOP                                                                       \
+                    for (int64_t j = 0; j < count; j++) {                                          \
+                        s[j] = pbp_fma##F(x, pb[p * b_row + j * b_col], s[j]);                     \
+                    }                                                                              \
+                }                                                                                  \
+                for (int64_t j = 0; j < count; j++) {                                              \
+                    pc[j * c_col] = s[j];                                                          \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+PBP_MATMUL(double, )
+
+PBP_MATMUL(float, f)
+
+/* ---- integers ---- */
+
+/* a ** b modulo 2^64. */
+PBP_PART uint64_t pbp_power(uint64_t a, uint64_t b)
+{
+    uint64_t result = 1;
+    for (; b != 0; b >>= 1) {
+        result *= b & 1 ? a : 1;
+        a *= a;
+    }
+    return result;
+}
+
+/* What does not fit is the smallest number, as NumPy has it on x86-64. */
+PBP_PART int32_t pbp_to_i32(double x)
+{
+    return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : (-2147483647 - 1);
+}
+
+PBP_PART int64_t pbp_to_i64(double x)
+{
+    return x >= -9223372036854775808.0 && x < 9223372036854775808.0 ? (int64_t)x
+                                                                    : (-9223372036854775807 - 1);
+}
+
+PBP_PART uint64_t pbp_to_u64(double x)
+{
+    return x >= 9223372036854775808.0
+               ? (uint64_t)pbp_to_i64(x - 9223372036854775808.0) ^ (uint64_t)1 << 63
+               : (uint64_t)pbp_to_i64(x);
+}
+
+#endif

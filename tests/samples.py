@@ -1,0 +1,325 @@
+"""Sample inputs for every primitive: operands, attributes, and how its derivative is to be checked.
+
+``SAMPLES`` maps the name of a primitive to a list of :class:`Sample`. Operands are float64 where the primitive takes floats;
+tests convert them for float32. The points lie where the primitive is smooth, unless ``smooth`` says otherwise; kinks
+have tests of their own.
+"""
+
+import math
+
+import mpmath
+import numpy as np
+
+from pybackprop.graph import open_graph
+from pybackprop.primitives import elementwise as e
+from pybackprop.primitives import reduction
+from pybackprop.primitives.base import REGISTRY
+from pybackprop.primitives.control import scan_values  # noqa: F401 - fills the registry
+
+_rng = np.random.default_rng(7)
+
+
+class Sample:
+    """Operands and attributes of one application of a primitive.
+
+    Attributes
+    ----------
+    arrays : list of array
+    attributes : dict
+    smooth : bool
+        Whether derivatives exist at these operands.
+    exact : callable or None
+        The same function on longdouble arrays, where the primitive's own evaluation cannot do that.
+    label : str
+    """
+
+    def __init__(self, name, arrays, attributes=None, smooth=True, exact=None, label=""):
+        self.name = name
+        self.arrays = [np.asarray(a) for a in arrays]
+        self.attributes = attributes or {}
+        self.smooth = smooth
+        self.exact = exact
+        self.label = label or "-".join(f"{a.dtype}{list(a.shape)}".replace(" ", "") for a in self.arrays)
+
+    @property
+    def primitive(self):
+        return REGISTRY[self.name]
+
+    @property
+    def floating(self):
+        """Numbers of the operands that derivatives are taken by."""
+        return [i for i, a in enumerate(self.arrays) if a.dtype.kind == "f"]
+
+    def with_dtype(self, dtype):
+        """The sample with floating operands of another dtype."""
+        arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in self.arrays]
+        attributes = dict(self.attributes)
+        if "body" in attributes:
+            attributes["body"] = self.attributes["body_of"](dtype)
+        return Sample(self.name, arrays, attributes, self.smooth, self.exact, self.label)
+
+    def apply(self, *values):
+        """The primitive on values of the open graph."""
+        attributes = {k: v for k, v in self.attributes.items() if k != "body_of"}
+        return self.primitive(*values, **attributes)
+
+    def of_floats(self, *values):
+        """The primitive as a function of its floating operands only."""
+        values = iter(values)
+        return self.apply(*[next(values) if a.dtype.kind == "f" else a for a in self.arrays])
+
+    def wide(self, *floats):
+        """The same in extended precision, by NumPy or mpmath."""
+        floats = iter(floats)
+        arrays = [next(floats) if a.dtype.kind == "f" else a for a in self.arrays]
+        if self.exact is not None:
+            return self.exact(*arrays)
+        return self.primitive.evaluate(*arrays, **self.attributes)
+
+    def __repr__(self):
+        return f"{self.name}({self.label})"
+
+
+SAMPLES = {}
+
+
+def _add(name, *arrays, smooth=True, exact=None, label="", **attributes):
+    sample = Sample(name, arrays, attributes, smooth, exact, label)
+    SAMPLES.setdefault(name, []).append(sample)
+
+
+def _floats(*shape, low=-1.4, high=1.4):
+    return np.array(_rng.uniform(low, high, shape))
+
+
+def _precise(function):
+    """An mpmath function on arrays, to the precision of longdouble."""
+
+    def one(x):
+        with mpmath.workdps(40):
+            return np.longdouble(mpmath.nstr(function(mpmath.mpf(str(x))), 30))
+
+    return lambda x: np.vectorize(one, otypes=[np.longdouble])(np.asarray(x, np.longdouble))
+
+
+
+# ---- elementwise --------------------------------------------------------------------------------
+
+_EXACT = {
+    "erf": _precise(mpmath.erf),
+    "erfc": _precise(mpmath.erfc),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.log1p(np.exp(x)),
+}
+_DOMAINS = {
+    "log": (0.2, 4), "log2": (0.2, 4), "log10": (0.2, 4), "log1p": (-0.8, 3), "sqrt": (0.2, 4),
+    "arcsin": (-0.95, 0.95), "arccos": (-0.95, 0.95), "arctanh": (-0.95, 0.95), "arccosh": (1.1, 5),
+    "cbrt": (0.2, 4), "reciprocal": (0.3, 3), "relu": (0.1, 2), "erfc": (-2, 4), "softplus": (-20, 20),
+    "sigmoid": (-12, 12), "exp": (-5, 5), "abs": (0.2, 2),
+}  # fmt: skip
+_UNARY = (
+    "negative", "abs", "sign", "square", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10",
+    "log1p", "sqrt", "cbrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
+    "arcsinh", "arccosh", "arctanh", "erf", "erfc", "sigmoid", "softplus", "relu", "floor", "ceil", "rint",
+    "trunc",
+)  # fmt: skip
+for _name in _UNARY:
+    _low, _high = _DOMAINS.get(_name, (-1.4, 1.4))
+    for _shape in ((), (37,), (3, 4)):
+        _add(_name, _floats(*_shape, low=_low, high=_high), exact=_EXACT.get(_name))
+
+_BINARY = (
+    "add", "subtract", "multiply", "mulz", "divide", "arctan2", "hypot", "fmod", "remainder",
+    "floor_divide", "copysign", "nextafter", "maximum", "minimum", "power", "relu_gate",
+)  # fmt: skip
+_BROADCASTS = (((), ()), ((5,), (5,)), ((3, 1), (4,)), ((2, 3, 4), (3, 1)), ((), (3,)), ((1, 4), ()))
+for _name in _BINARY:
+    for _a, _b in _BROADCASTS:
+        _low = 0.3 if _name in ("power", "divide", "fmod", "remainder", "floor_divide", "mulz") else -1.4
+        _left = _floats(*_a, low=_low, high=2.5)
+        # Bounded away from zero, where some are not smooth.
+        _right = _floats(*_b, low=0.4, high=2.3)
+        if _name == "nextafter":
+            # Differences would see its steps.
+            _add(_name, _left, _right, smooth=False)
+        else:
+            _add(_name, _left, _right)
+for _name in ("max_gate", "min_gate"):
+    for _shape in ((), (6,), (2, 3)):
+        _add(_name, _floats(*_shape), _floats(*_shape), _floats(*_shape))
+_add("max_gate", _floats(2, 3), _floats(3), _floats(2, 1))
+
+for _a, _b, _c in (((), (), ()), ((5,), (5,), (5,)), ((3, 1), (4,), ()), ((), (3,), (2, 1))):
+    _add("select", _floats(*_a) > 0.1, _floats(*_b), _floats(*_c))
+_add("select", np.array([True, False]), np.array([1, 2]), np.array([3, 4]))
+
+for _name in ("equal", "not_equal", "less", "less_equal"):
+    for _a, _b in _BROADCASTS:
+        _add(_name, np.round(_floats(*_a)), np.round(_floats(*_b)))
+    _add(_name, np.array([1, 2, 3]), np.array([3, 2, 1]))
+    _add(_name, np.array([True, False]), np.array([[True], [False]]))
+for _name in ("isnan", "isinf", "isfinite", "signbit"):
+    _add(_name, np.array([1.0, -0.0, np.nan, np.inf, -np.inf]))
+    _add(_name, np.array(np.nan))
+
+_SHIFTED = np.array([[1, 5, 12, 7], [0, 3, 2, 9]])
+for _dtype in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"):
+    _bits = _SHIFTED.astype(_dtype)
+    for _name in ("and", "or", "xor"):
+        _add(_name, _bits, _bits[::-1].copy())
+        _add(_name, _bits[0, 0], _bits[1, 0])
+    _add("not", _bits)
+    _add("not", _bits[0, 1])
+    if _dtype != "bool":
+        for _name in ("add", "subtract", "multiply", "maximum", "minimum", "floor_divide", "remainder"):
+            _add(_name, _bits, _bits[1] + np.asarray(1, _dtype))
+        _add("power", _bits, np.asarray([[2], [3]], _dtype))
+        _add("left_shift", _bits, np.asarray([1, 2, 0, 3], _dtype))
+        _add("right_shift", _bits, np.asarray(1, _dtype))
+        for _name in ("square", "abs", "negative", "sign"):
+            _add(_name, _bits)
+for _name in ("add", "multiply", "floor_divide", "remainder"):
+    _add(_name, np.array([-7, 7, -7, 7, 0]), np.array([3, 3, -3, -3, 5]))
+
+_CODES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32",
+          "float64")  # fmt: skip
+for _from in _CODES:
+    for _to in _CODES:
+        _add("convert", np.array([[0, 1, 2], [3, 100, 7]]).astype(_from), dtype=np.dtype(_to),
+             smooth=False, label=f"{_from}-{_to}")  # fmt: skip
+_add("convert", _floats(3, 4), dtype=np.dtype("float64"))
+_add("convert", np.array(-1.75), dtype=np.dtype("int32"), smooth=False)
+_add("convert", np.array([-1.75, 2.5]), dtype=np.dtype("int64"), smooth=False)
+
+for _shape in ((), (5,), (3, 4)):
+    _add("accumulate", *[_floats(*_shape) for _ in range(4)])
+    _add("stop_gradient", _floats(*_shape), smooth=False)
+
+# ---- rearrangements -----------------------------------------------------------------------------
+
+_add("reshape", _floats(3, 4), shape=(2, 6))
+_add("reshape", _floats(6), shape=(1, 3, 2, 1))
+_add("reshape", _floats(), shape=(1, 1))
+_add("reshape", np.zeros((0, 3)), shape=(3, 0))
+_add("transpose", _floats(2, 3, 4), axes=(2, 0, 1))
+_add("transpose", _floats(5), axes=(0,))
+_add("transpose", _floats(), axes=())
+_add("broadcast_to", _floats(3, 1), shape=(2, 3, 4),
+     exact=lambda x: np.broadcast_to(x, (2, 3, 4)))  # fmt: skip
+_add("broadcast_to", _floats(), shape=(3,), exact=lambda x: np.broadcast_to(x, (3,)))
+_add("broadcast_to", _floats(1), shape=(0,), exact=lambda x: np.broadcast_to(x, (0,)))
+_add("slice", _floats(7), starts=(1,), stops=(6,), steps=(2,))
+_add("slice", _floats(4, 5, 3), starts=(1, 0, 2), stops=(4, 5, 3), steps=(1, 2, 1))
+_add("slice", _floats(4), starts=(2,), stops=(2,), steps=(1,))
+_add("pad", _floats(3), lows=(1,), highs=(2,), interiors=(0,))
+_add("pad", _floats(2, 3), lows=(0, 1), highs=(1, 0), interiors=(2, 1))
+_add("pad", np.zeros((0, 2)), lows=(1, 0), highs=(2, 1), interiors=(1, 0))
+_add("flip", _floats(4), axes=(0,))
+_add("flip", _floats(2, 3, 4), axes=(0, 2))
+_add("concatenate", _floats(2), _floats(3), _floats(1), axis=0)
+_add("concatenate", _floats(2, 3), _floats(2, 1), axis=1)
+_add("concatenate", _floats(2, 3, 2), np.zeros((2, 0, 2)), _floats(2, 2, 2), axis=1)
+
+# ---- indices ------------------------------------------------------------------------------------
+
+_add("wrap_index", np.array([0, -1, 4, -5, 2]), bound=5)
+_add("wrap_index", np.array(-1), bound=3)
+
+
+def _gather_exact(x, positions):
+    rows = [positions if positions.ndim == 1 else positions[o] for o in range(x.shape[0])]
+    return np.stack([x[o][rows[o]] for o in range(x.shape[0])])
+
+
+def _scatter_exact(x, positions, updates, add):
+    y = np.array(np.broadcast_to(x, x.shape), np.result_type(x, updates))
+    for o in range(x.shape[0]):
+        for k, place in enumerate(positions if positions.ndim == 1 else positions[o]):
+            y[o, place] = y[o, place] + updates[o, k] if add else updates[o, k]
+    return y
+
+
+for _positions in (np.array([2, 0, 2, 1]), np.array([[0, 3], [3, 3]]), np.array([-1, 1])):
+    _add("gather", _floats(2, 4, 3), _positions, exact=_gather_exact)
+    for _name, _adds in (("scatter_add", True), ("scatter_set", False)):
+        _add(_name, _floats(2, 4, 3), _positions, _floats(2, _positions.shape[-1], 3),
+             exact=lambda x, p, u, add=_adds: _scatter_exact(x, p, u, add))  # fmt: skip
+_add("gather", np.arange(6).reshape(1, 6, 1), np.array([5, 0]), exact=_gather_exact)
+
+# ---- products and reductions --------------------------------------------------------------------
+
+for _ta in (False, True):
+    for _tb in (False, True):
+        for _batch in ((), (2,), (2, 3)):
+            _left = _floats(*_batch, *((4, 3) if _ta else (3, 4)))
+            _right = _floats(*_batch, *((2, 4) if _tb else (4, 2)))
+            _add("matmul", _left, _right, transpose_a=_ta, transpose_b=_tb)
+_add("matmul", _floats(1, 5), _floats(5, 1), transpose_a=False, transpose_b=False)
+_add("matmul", np.zeros((2, 0)), np.zeros((0, 3)), transpose_a=False, transpose_b=False)
+_add("matmul", _floats(17, 33), _floats(33, 9), transpose_a=False, transpose_b=False)
+
+_AXES = (((5,), (0,)), ((3, 4), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((2, 3, 4), (0, 2)),
+         ((2, 3, 4), (1,)), ((3,), ()), ((2, 3, 2, 3), (1, 3)), ((1, 3, 1), (0, 2)))  # fmt: skip
+for _name in ("sum", "prod", "max", "min"):
+    for _shape, _chosen in _AXES:
+        _add(_name, _floats(*_shape), axes=_chosen)
+    for _dtype in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"):
+        _add(_name, _SHIFTED.astype(_dtype), axes=(0,))
+        _add(_name, _SHIFTED.astype(_dtype), axes=(1,))
+for _name in ("max", "min"):
+    _add(_name, np.array([[True, False], [False, False]]), axes=(1,))
+    _add(_name, np.array([[True, False], [False, False]]), axes=(0,))
+_add("sum", _floats(70, 40), axes=(0,))
+_add("sum", _floats(70, 40), axes=(1,))
+_add("sum", np.zeros((0, 3)), axes=(0,))
+_add("prod", np.zeros((0, 3)), axes=(0,))
+_add("prod", np.array([2.0, 0.0, 3.0]), axes=(0,))
+_add("prod", np.array([[2.0, 0.0], [0.0, 3.0]]), axes=(0, 1))
+for _name in ("argmax", "argmin"):
+    for _shape, _axis in (((6,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 3, 4), 1)):
+        _add(_name, _floats(*_shape), axis=_axis)
+    _add(_name, np.array([3, 1, 3, 1]), axis=0)
+    _add(_name, np.array([1.0, np.nan, 5.0, np.nan]), axis=0, smooth=False)
+for _name in ("cumsum", "cumprod"):
+    for _reverse in (False, True):
+        for _shape, _axis in (((6,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 3, 2), 1), ((0, 2), 0)):
+            _add(_name, _floats(*_shape), axis=_axis, reverse=_reverse)
+    _add(_name, np.array([1, 2, 3], np.int32), axis=0, reverse=False)
+_add("cumprod", np.array([2.0, 0.0, 3.0, 0.0, 1.5]), axis=0, reverse=False)
+
+# ---- loops --------------------------------------------------------------------------------------
+
+
+def _recurrence(dtype):
+    """A body with one constant, two carries, one slice and one result: c = k a + x, b = a, y = a b."""
+    with open_graph("recurrence") as body:
+        k, a, b, x = (body.add_input((2,), dtype) for _ in range(4))
+        body.close([e.add(e.multiply(k, a), x), a, e.multiply(a, e.sin(b))])
+    return body
+
+
+def _recurrence_exact(length, reverse):
+    def exact(k, a, b, xs):
+        ys = [None] * length
+        for i in reversed(range(length)) if reverse else range(length):
+            ys[i] = a * np.sin(b)
+            a, b = k * a + xs[i], a
+        return a, b, (np.stack(ys) if ys else np.zeros((0, 2)))
+
+    return exact
+
+
+for _length in (4, 1, 0):
+    for _reverse in (False, True):
+        _add("scan", _floats(2), _floats(2), _floats(2), _floats(_length, 2), body=_recurrence("float64"),
+             body_of=_recurrence, n_consts=1, n_carry=2, length=_length, reverse=_reverse,
+             exact=_recurrence_exact(_length, _reverse))  # fmt: skip
+
+ALL = [sample for samples in SAMPLES.values() for sample in samples]
+SMOOTH = [
+    sample for sample in ALL
+    if sample.smooth and sample.floating and not sample.primitive.stops and math.prod(
+        [max(sample.arrays[i].size, 0) for i in sample.floating]
+    ) and all(sample.arrays[i].size <= 400 for i in sample.floating)
+]  # fmt: skip
+reduction_names = {n for n, p in REGISTRY.items() if isinstance(p, reduction.Reduction)}

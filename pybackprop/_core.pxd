@@ -55,6 +55,8 @@ cdef extern from "pybackprop.h" nogil:
         void *poll_context
         pbp_pool *pool
 
+    pbp_status pbp_pool_new(uint32_t threads, pbp_pool **out, pbp_error *error)
+
     pbp_status pbp_tape_load(const void *data, size_t size, pbp_tape **out, pbp_error *error)
     void pbp_tape_free(pbp_tape *tape)
     void pbp_tape_info_get(const pbp_tape *tape, pbp_tape_info *out)

@@ -149,6 +149,22 @@ cdef unsigned long main_thread = (
 def _forked():
     global main_thread
     main_thread = PyThread_get_thread_ident()
+    # The threads stayed with the parent; so does the memory of their pools, which nobody can free.
+    for i in range(MOST_THREADS + 1):
+        pools[i] = NULL
+
+
+# Pools of threads by their number, started when they are first asked for.
+cdef enum:
+    MOST_THREADS = 64
+cdef pbp_pool *pools[MOST_THREADS + 1]
+
+
+cdef inline pbp_pool *pool_of(int threads) noexcept:
+    """The pool of a number of threads, shared by all tapes; NULL if the system has none to give."""
+    if pools[threads] == NULL:
+        pbp_pool_new(threads, &pools[threads], NULL)
+    return pools[threads]
 
 
 if hasattr(os, "register_at_fork"):
@@ -193,6 +209,7 @@ cdef class Tape:
     cdef pbp_array *arrays          # inputs, then outputs
     cdef void *slots[N_SLOTS]       # workspaces at rest
     cdef bint is_long
+    cdef int n_threads
     cdef readonly bytes data
     cdef readonly tuple inputs
     cdef readonly tuple outputs
@@ -253,6 +270,23 @@ cdef class Tape:
     def n_loops(self):
         """Number of loops."""
         return self.info.n_loops
+
+    @property
+    def threads(self):
+        """How many threads run the steps of parallel loops; none is started before the first run.
+
+        Raises
+        ------
+        ValueError
+            If set to anything but 1 to 64.
+        """
+        return max(self.n_threads, 1)
+
+    @threads.setter
+    def threads(self, number):
+        if not 1 <= number <= MOST_THREADS:
+            raise ValueError(f"threads must be from 1 to {MOST_THREADS}, not {number}")
+        self.n_threads = number
 
     @property
     def reverse_start(self):
@@ -403,7 +437,7 @@ cdef class Tape:
             return pbp_run(self.ptr, workspace, inputs, outputs, NULL, error)
         options.poll = NULL
         options.poll_context = NULL
-        options.pool = NULL
+        options.pool = pool_of(self.n_threads) if self.n_threads > 1 else NULL
         if PyThread_get_thread_ident() == main_thread:
             options.poll = poll_signals
         with nogil:

@@ -35,6 +35,7 @@ def compile(function=None, *, backend="auto", threads=1, static_argnums=()):  # 
         Of arrays, numbers, and nested tuples, lists, dicts, named tuples and dataclasses of them.
     backend : {"auto", "interpreter"}
     threads : int
+        How many threads sweep many rows; see :class:`.compiled.Compiled`.
     static_argnums : int or tuple of int
         Positional arguments that are not traced: the function gets them as they are, and is compiled
         anew for each value. They need a hash.

@@ -213,6 +213,8 @@ class Compiled(Runnable):
         Takes and returns arrays, numbers, and nested containers of these.
     backend : {"auto", "interpreter"}
     threads : int
+        How many threads sweep segments of many rows at the same time; results do not depend on it. None is started before the first
+        run that has such segments.
     static_argnums : int or tuple of int
         Positional arguments that are passed to the function as they are; a new value compiles anew.
     """
@@ -220,8 +222,8 @@ class Compiled(Runnable):
     def __init__(self, function, *, backend="auto", threads=1, static_argnums=()):
         if backend not in ("auto", "interpreter"):
             raise ValueError(f"backend must be 'auto' or 'interpreter', not {backend!r}")
-        if threads != 1:
-            raise ValueError(f"threads={threads!r}: this version runs on one thread")
+        if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 64:
+            raise ValueError(f"threads must be an int from 1 to 64, not {threads!r}")
         if not callable(function):
             raise TypeError(f"expected a function, not {type(function).__name__}")
         self.function = function
@@ -240,6 +242,7 @@ class Compiled(Runnable):
         form = self.forms.get(signature)
         if form is None:
             form = self.forms[signature] = make_form(self.function, signature, self.__name__)
+            form.tape.threads = self.options["threads"]
             if len(self.forms) > _MOST_FORMS:
                 self.forms.popitem(last=False)
         else:

@@ -81,7 +81,7 @@ def _record(f, init, xs, length, reverse):
                     f"{describe(output)}; f must return a carry of the shape it was given"
                 )
             if carry.dtype != output.dtype:
-                if not weak[i] or np.promote_types(carry.dtype, output.dtype) != output.dtype:
+                if not weak[i] or np.result_type(carry.dtype.type(0).item(), output.dtype) != output.dtype:
                     raise TypeError(
                         f"scan: leaf {i} of the carry goes in as {describe(carry)} and comes out as "
                         f"{describe(output)}; convert one of them, e.g. with astype"

@@ -154,7 +154,7 @@ class Loaded(Runnable):
 
     @property
     def signatures(self):
-        """What it can be called with, the most recently used last."""
+        """What it can be called with, the most recent last."""
         return [form.entry.signature for form in self.forms.values()]
 
     def _form(self, signature):
@@ -253,7 +253,7 @@ class _SavedForm(Form):
 
 
 def to_bytes(runnable, graph=True, largest=None):
-    """The file of all forms of a function, the most recently used first."""
+    """The file of all forms of a function, the most recent first."""
     files = []
     for form in reversed(runnable.forms.values()):
         files.append(_form_sections(runnable, form, graph))
@@ -326,7 +326,7 @@ def _checked(data):
 
 
 def from_bytes(data):
-    """Name, static arguments and forms of a file, the most recently used form last."""
+    """Name, static arguments and forms of a file, the most recent form last."""
     sections = _checked(data)
     further = []
     while f"form.{len(further) + 1}" in sections:
@@ -492,7 +492,7 @@ def reduce(runnable):
 
 
 def _recipe(function):
-    """Describe a function by picklable parts: itself, or a transformation and what it transforms."""
+    """Describe a function by picklable parts: itself, or how it was transformed from another."""
     if getattr(function, "__globals__", None) is vars(api) and hasattr(function, "recipe"):
         transformation, inner, options = function.recipe
         return (transformation, _recipe(inner), options)

@@ -135,6 +135,19 @@ CASES = {
         s(lambda c, v: (np.concatenate([np.reshape(v * c[-1], (1,)), c[:-1]]), c[-1]), x, x)[1] * x
     ),
     "carry flipped": lambda x, s: np.sum(s(lambda c, v: (c[::-1] * v, c[0]), x, x)[0] * x),
+    "sum of the carry and its flip": lambda x, s: np.sum(
+        s(lambda c, v: ((c + c[::-1]) * 0.5 * v + x, None), x, x)[0] * x
+    ),
+    "carry flipped alone": lambda x, s: np.sum(s(lambda c, v: (c[::-1] * v, None), x, x)[0] * x),
+    "carry transposed": lambda x, s: np.sum(
+        s(lambda c, v: (c.T * 0.7 + c * v, c[0, 1]), np.outer(x, x * x), x)[1] * x
+    ),
+    "view of the carry as output": lambda x, s: np.sum(
+        s(lambda c, v: (c * v + 0.1, c[1:4]), x, x)[1] ** 2
+    ),
+    "view of one carry becomes another": lambda x, s: (lambda c: np.sum(c[0] * c[1] * x))(
+        s(lambda c, v: ((c[0] * v + c[1], c[0][::-1]), None), (x, x * 0.5), x)[0]
+    ),
     "loop over a loop's outputs": lambda x, s: np.sum(
         s(
             lambda c, v: (c + v[0] * v[1], c), 0.0, (s(lambda c, v: (c * v, c), 1.0, x)[1], x)
@@ -229,7 +242,21 @@ def test_case(name, reverse):
         np.testing.assert_allclose(gradients[i], gradient(row), rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["carry and outputs", "shift register", "vector outputs", "nested over vectors"])
+def test_stopped_carry_is_read_before_it_changes():
+    def f(x, scan, stop):
+        def step(c, v):
+            old = stop(c)
+            new = np.sin(c) * v
+            return new * 1.5, np.sum(old * new)
+
+        return np.sum(scan(step, x, x)[1])
+
+    assert bp.compile(lambda x: f(x, bp.scan, bp.stop_gradient))(X) == pytest.approx(
+        f(X, loop, lambda c: c)
+    )
+
+
+@pytest.mark.parametrize("name", ["rotation", "shift register", "vector outputs", "nested over vectors"])
 def test_float32(name):
     x = X.astype(np.float32)
     value, gradient = bp.value_and_grad(lambda x: CASES[name](x, bp.scan))(x)

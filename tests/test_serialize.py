@@ -225,6 +225,19 @@ def test_inside_another_function():
     same(bp.value_and_grad(loop)(P), bp.value_and_grad(decay)(P))
 
 
+def test_rows_swept_by_tiles():
+    """The graph is saved as it was before tiling, which has no derivative rules."""
+
+    def f(w, x):
+        return np.mean(np.log1p(np.exp(x @ w)) + np.sin(x[:, 0]))
+
+    w, x = np.ones(3), np.random.default_rng(0).normal(size=(3000, 3))
+    f = _called(bp.compile(f), w, x)
+    g = reloaded(f)
+    same(g(w, x), f(w, x))
+    same(bp.value_and_grad(g)(w, x), bp.value_and_grad(f)(w, x))
+
+
 def test_stop_gradient_survives():
     f = _called(bp.compile(lambda x: bp.stop_gradient(x) * x), 3.0)
     assert bp.grad(reloaded(f))(3.0) == 3.0

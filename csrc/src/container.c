@@ -263,7 +263,11 @@ static pbp_status read_tables(reader *r, pbp_tape *tape)
                                     .n_bases = u32_at(p + 12),
                                     .frame = u32_at(p + 16),
                                     .begin = u32_at(p + 20),
-                                    .end = u32_at(p + 24)};
+                                    .end = u32_at(p + 24),
+                                    .parallel = u32_at(p + 28) == 1};
+        if (u32_at(p + 28) > 1) {
+            FAIL("loop %llu has unknown flags", (unsigned long long)i);
+        }
     }
     TRY(count_records(r, PARAMS, 8, &n));
     tape->n_params = (int64_t)n;

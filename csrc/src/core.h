@@ -74,6 +74,8 @@ enum pbp_op {
     PBP_OP_LOOP_BEGIN = PBP_OP_SSTORE_TRUTH + 2,
     PBP_OP_LOOP_END,
     PBP_OP_LOOP_END_POLL, /* of a loop with enough work to look at the clock */
+    PBP_OP_LOOP_PARALLEL, /* begins a loop whose steps may run at the same time */
+    PBP_OP_LOOP_PARALLEL_END,
     PBP_OP_POLL,
     PBP_OP_ARRAY1, /* d, a through a pbp_map_kernel: one row */
     PBP_OP_ARRAY2,
@@ -232,6 +234,7 @@ typedef struct pbp_loop {
     uint32_t inner_frame; /* frame base that is current inside, or PBP_NONE */
     uint32_t outer_frame; /* the same outside */
     bool dead;            /* never runs: trip 0, here or further out */
+    bool parallel;        /* steps may run at the same time */
 } pbp_loop;
 
 typedef struct pbp_operand {
@@ -288,7 +291,13 @@ struct pbp_sweep {
     uint32_t instruction; /* of a failure */
     int64_t values[2];
     const char *reason;
+    pbp_pool *pool;         /* NULL: one thread */
+    const pbp_code *start;  /* where the loop begins to walk */
+    const char *start_frame; /* the frame there, or NULL */
 };
+
+/* pool.c: all steps of a parallel loop, on the threads of the sweep's pool. */
+pbp_status pbp_parallel_run(pbp_sweep *sweep, uint32_t loop);
 
 #define PBP_POLL_NANOSECONDS 10000000
 

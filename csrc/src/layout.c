@@ -116,6 +116,12 @@ static pbp_status enter_loop(pbp_tape *tape, uint32_t number, uint32_t parent, u
         loop->n_bases > tape->n_bases - loop->first_base) {
         FAIL(begin, "loop %u has an impossible number of steps or bases", number);
     }
+    for (uint32_t outer = parent; loop->parallel && outer != PBP_NONE;) {
+        if (tape->loops[outer].parallel) {
+            FAIL(begin, "loop %u is parallel inside a parallel loop", number);
+        }
+        outer = tape->loops[outer].parent;
+    }
     loop->parent = parent;
     loop->dead = loop->trip == 0 || (parent != PBP_NONE && tape->loops[parent].dead);
     loop->outer_frame = parent == PBP_NONE ? PBP_NONE : tape->loops[parent].inner_frame;

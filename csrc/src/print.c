@@ -261,7 +261,8 @@ static void write_extents(writer *w, const pbp_tape *tape, const pbp_instruction
 static void write_loop(writer *w, const pbp_tape *tape, uint32_t number, size_t column)
 {
     const pbp_loop *loop = &tape->loops[number];
-    write_text(w, "loop %u, %lld times", number, (long long)loop->trip);
+    write_text(w, "loop %u, %lld times%s", number, (long long)loop->trip,
+               loop->parallel ? " in parallel" : "");
     for (uint32_t i = 0; i < loop->n_bases; i++) {
         const pbp_base *base = &tape->bases[loop->first_base + i];
         if (i == 0) {

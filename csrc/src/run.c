@@ -175,6 +175,9 @@ pbp_status pbp_run(const pbp_tape *tape, pbp_workspace *workspace, const void *c
     sweep.instruction = 0;
     sweep.values[0] = sweep.values[1] = 0;
     sweep.reason = NULL;
+    sweep.pool = options != NULL && pbp_pool_threads(options->pool) > 1 ? options->pool : NULL;
+    sweep.start = tape->code;
+    sweep.start_frame = NULL;
     const pbp_status status =
         tape->native != NULL ? pbp_native_run(&sweep) : tape->isa->run(&sweep);
     return status == PBP_OK ? PBP_OK : describe(&sweep, status, error);

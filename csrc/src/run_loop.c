@@ -217,7 +217,8 @@ pbp_status PBP_ISA_NAME(pbp_run_loop)(pbp_sweep *sweep)
 #include "pybackprop_instr.def"
         LABELS3(SELECT) LABEL(SLOAD, 0) LABEL(SLOAD, 1) LABEL(SLOAD_TRUTH, 0) LABEL(SLOAD_TRUTH, 1)
             LABEL(SSTORE, 0) LABEL(SSTORE, 1) LABEL(SSTORE_TRUTH, 0) LABEL(SSTORE_TRUTH, 1)
-                LABEL(LOOP_BEGIN, 0) LABEL(LOOP_END, 0) LABEL(LOOP_END_POLL, 0) LABEL(POLL, 0)
+                LABEL(LOOP_BEGIN, 0) LABEL(LOOP_END, 0) LABEL(LOOP_END_POLL, 0) LABEL(LOOP_PARALLEL, 0)
+                    LABEL(LOOP_PARALLEL_END, 0) LABEL(POLL, 0)
                     LABEL(ARRAY1, 0) LABEL(ARRAY2, 0) LABEL(ARRAY3, 0) LABEL(ARRAY_ROWS, 0)
                         LABEL(ARRAY_SHAPED, 0) LABEL(ARRAY_BIG, 0) LABEL(ARRAY_SWEEP, 0)
                             LABEL(STOP, 0)};
@@ -227,8 +228,8 @@ pbp_status PBP_ISA_NAME(pbp_run_loop)(pbp_sweep *sweep)
     char **const bases = sweep->workspace->bases;
     int64_t *const counters = sweep->workspace->counters;
     double *const g = (double *)sweep->workspace->arena;
-    double *f = g;
-    const pbp_code *ip = tape->code;
+    double *f = sweep->start_frame != NULL ? (double *)(uintptr_t)sweep->start_frame : g;
+    const pbp_code *ip = sweep->start;
 
 #if defined(__GNUC__) && !defined(PBP_SWITCH)
     AGAIN;
@@ -294,8 +295,31 @@ again:
     }
 
     /* Loops: d is the loop, a the code number to go on from. */
+    CASE(LOOP_PARALLEL, 0) :
+    {
+        if (sweep->pool == NULL) {
+            goto loop_begin;
+        }
+        const pbp_status status = pbp_parallel_run(sweep, ip->d);
+        if (status != PBP_OK) {
+            return status;
+        }
+        ip = tape->code + tape->loops[ip->d].code_end;
+        NEXT;
+    }
+    CASE(LOOP_PARALLEL_END, 0) :
+    {
+        if (sweep->start != tape->code) {
+            return PBP_OK; /* one step of a parallel run */
+        }
+        if (pbp_sweep_poll(sweep, tape->loops[ip->d].cost) != PBP_OK) {
+            return PBP_INTERRUPTED;
+        }
+        goto loop_end;
+    }
     CASE(LOOP_BEGIN, 0) :
     {
+    loop_begin:;
         const pbp_loop *loop = &tape->loops[ip->d];
         if (loop->trip == 0) {
             ip = tape->code + loop->code_end;

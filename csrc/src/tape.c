@@ -68,7 +68,8 @@ static void emit_loop_begin(builder *b, uint32_t number)
 {
     pbp_loop *loop = &b->tape->loops[number];
     loop->code_begin = b->tape->n_code;
-    emit(b, (pbp_code){.op = PBP_OP_LOOP_BEGIN, .d = number});
+    emit(b, (pbp_code){.op = loop->parallel ? PBP_OP_LOOP_PARALLEL : PBP_OP_LOOP_BEGIN,
+                       .d = number});
 }
 
 static void emit_loop_end(builder *b, uint32_t number)
@@ -79,7 +80,10 @@ static void emit_loop_end(builder *b, uint32_t number)
     const bool polls = all > POLL_LOOP;
     loop->cost = step < 1e18 ? (int64_t)step + 1 : (int64_t)1e18;
     loop->code_end = b->tape->n_code;
-    emit(b, (pbp_code){.op = polls ? PBP_OP_LOOP_END_POLL : PBP_OP_LOOP_END, .d = number});
+    emit(b, (pbp_code){.op = loop->parallel ? PBP_OP_LOOP_PARALLEL_END
+                             : polls        ? PBP_OP_LOOP_END_POLL
+                                            : PBP_OP_LOOP_END,
+                       .d = number});
     if (polls) {
         b->straight = 0;
     }

@@ -270,11 +270,12 @@ class _LoopLowering:
         for i, (old, new) in enumerate(zip(self.carry_inputs, self.carry_outputs, strict=True)):
             if i in framed_carries or not self._computed(new):
                 continue
-            if any(v is old for v in outputs) or new.node not in scope.number:
+            views = scope.views_of(old)
+            if any(v is old or v in views for v in outputs) or new.node not in scope.number:
                 continue
             node = new.node
             if node.primitive is e.accumulate and any(o is old for o in node.operands):
-                count = sum(1 for o in node.operands if o is old)
+                count = sum(1 for o in node.operands if o is old or o in views)
                 others = scope.last_read(old, ignoring=node)
                 if count == 1 and others < scope.first_write(node):
                     self.accumulators.append((new, old))
@@ -284,6 +285,9 @@ class _LoopLowering:
             same = is_scalar(new) or (
                 isinstance(node.primitive, e.Elementwise)
                 and all(o.shape == new.shape for o in node.operands if o is old)
+                and not any(
+                    scope.position(reader) == last for v in views for reader in scope.consumers.get(v, ())
+                )
             )
             if node.primitive is control.scan or not isinstance(node.primitive, e.Elementwise):
                 same = False

@@ -11,6 +11,7 @@ from ..primitives import indexing, linalg, reduction, shaping
 from ..primitives import elementwise as e
 
 VIEWS = (shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_, shaping.flip)
+_ALIASES = (*VIEWS, e.stop_gradient)
 _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert)
 _DIRECT = {reduction.sum_, linalg.matmul, indexing.scatter_add, shaping.pad}
 
@@ -238,9 +239,19 @@ class Scope:
                 if node is ignoring:
                     continue
                 last = max(last, self.position(node))
-                if node.primitive in VIEWS or node.primitive in (shaping.pad, shaping.concatenate):
+                if node.primitive in _ALIASES or node.primitive in (shaping.pad, shaping.concatenate):
                     stack.append(node.outputs[0])
         return last
+
+    def views_of(self, value):
+        """Values that may be views of a value, itself left out."""
+        found, stack = set(), [value]
+        while stack:
+            for node in self.consumers.get(stack.pop(), ()):
+                if node.primitive in _ALIASES and node.outputs[0] not in found:
+                    found.add(node.outputs[0])
+                    stack.append(node.outputs[0])
+        return found
 
     def first_write(self, node):
         """The number of the first node that writes into the slot of a node's output."""

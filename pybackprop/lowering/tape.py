@@ -44,7 +44,10 @@ def assemble(lowering):
     image_bytes, arena_bytes = plan(lowering)
     writer = _Writer(lowering)
     consts = writer.constants(image_bytes)
-    bases, loops = writer.bases_and_loops(arena_bytes, len(consts))
+    try:
+        bases, loops = writer.bases_and_loops(arena_bytes, len(consts))
+    except struct.error:
+        raise MemoryError("the arrays of this function have more bytes than 64 bits can count") from None
     instructions = b"".join([writer.instruction(i) for i in lowering.instructions])
     graph = lowering.graph
     arrays = b"".join(

@@ -271,7 +271,7 @@ def _reshape(graph, x, *, shape):
     if inner:
         return shaping.reshape(inner[0], shape=shape)
     inner = _made_by(x, shaping.broadcast_to)
-    if inner and inner[0].size == 1:
+    if inner and inner[0].size == 1 and element_count(shape) == x.size:
         return _shaped(shaping.reshape(inner[0], shape=()), shape)
     return None
 
@@ -280,6 +280,9 @@ def _reshape(graph, x, *, shape):
 def _transpose(graph, x, *, axes):
     if axes == tuple(range(x.ndim)):
         return x
+    if sorted(axes) != list(range(x.ndim)):
+        # Refused when the node is made.
+        return None
     inner = _made_by(x, shaping.transpose)
     if inner:
         first = x.node.attributes["axes"]
@@ -296,7 +299,7 @@ def _broadcast_to(graph, x, *, shape):
     if x.shape == tuple(shape):
         return x
     inner = _made_by(x, shaping.broadcast_to)
-    if inner:
+    if inner and broadcast_shapes(x.shape, shape) == tuple(shape):
         return shaping.broadcast_to(inner[0], shape=shape)
     inner = _made_by(x, shaping.reshape)
     if inner and inner[0].size == 1 and inner[0].ndim == 0:

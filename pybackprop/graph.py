@@ -28,6 +28,10 @@ _SHORT = {
 }  # fmt: skip
 
 
+# Constants up to this many bytes are recognised by their content, larger ones by identity.
+_MOST_COMPARED = 1 << 20
+
+
 class Value:
     """One output of a node: an array of known shape and dtype whose numbers come later.
 
@@ -167,7 +171,10 @@ class Graph:
         """The value of a constant; equal small constants are one node."""
         array = np.asarray(array)
         small = array.size <= 16
-        key = (array.dtype, array.shape, array.tobytes(), weak) if small else ("id", id(array))
+        if array.nbytes <= _MOST_COMPARED:
+            key = (array.dtype, array.shape, array.tobytes(), weak)
+        else:
+            key = ("id", id(array))
         known = self.memory.get(key)
         if known is not None:
             return known[0]

@@ -1,4 +1,5 @@
-"""Lets test modules import their helpers by name, whatever folder they are in; makes random tests repeatable."""
+"""Lets test modules import their helpers by name, whatever folder they are in; makes random tests
+repeatable."""
 
 import os
 import sys
@@ -17,3 +18,6 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("repeatable")
+
+# Processes that tests start import the package that is installed, not the sources beside them.
+os.environ["PYTHONSAFEPATH"] = "1"

@@ -260,8 +260,11 @@ class Lowering:
         """The ref, or a contiguous copy of what it views."""
         if ref.is_contiguous():
             return ref
-        copy = self.temporary(ref.shape, ref.dtype)
-        self.copy(copy, ref)
+        key = (ref.root, ref.offset, ref.shape, ref.strides, ref.ahead, self.loop, self.local)
+        copy = self.cache.get(key)
+        if copy is None:
+            copy = self.cache[key] = self.temporary(ref.shape, ref.dtype)
+            self.copy(copy, ref)
         return copy
 
     def bytes_of(self, value):

@@ -120,13 +120,13 @@ def _multiply(graph, a, b):
     left, right = _made_by(a, e.negative), _made_by(b, e.negative)
     if left and right:
         return e.multiply(left[0], right[0])
-    for x, y in ((a, b), (b, a)):
-        # Two factors that are known become one, if that cannot change the rounding.
-        inner = _made_by(x, e.multiply)
-        if inner and y.node.primitive is CONSTANT and y.shape == () and y.dtype.kind == "f":
-            for factor, other in (inner, inner[::-1]):
-                if factor.node.primitive is CONSTANT and factor.shape == ():
-                    if _power_of_two(constant_value(y)) or _power_of_two(constant_value(factor)):
+    if graph.reverse_start is not None:
+        # Of a derivative NumPy says nothing about overflow on the way: known factors become one.
+        for x, y in ((a, b), (b, a)):
+            inner = _made_by(x, e.multiply)
+            if inner and y.node.primitive is CONSTANT and y.shape == () and y.dtype.kind == "f":
+                for factor, other in (inner, inner[::-1]):
+                    if factor.node.primitive is CONSTANT and factor.shape == ():
                         return e.multiply(other, e.multiply(factor, y))
     if left and b.node.primitive is CONSTANT:
         return e.multiply(left[0], e.negative(b))

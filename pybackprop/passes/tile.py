@@ -20,9 +20,11 @@ from ..primitives.base import Primitive, constant_value
 
 # Fewer rows than this are not worth a loop.
 _LEAST_ROWS = 128
-# What a tile's row values may take: most of a first-level cache of 32 kB, or part of a second-level one where matrix
-# products reuse rows and want many of them.
-_LEVEL_1, _LEVEL_2 = 20_000, 280_000
+# What a tile's row values may take: about a first-level cache, or part of a second-level one where matrix products
+# reuse rows and want many of them.
+_LEVEL_1, _LEVEL_2 = 40_000, 280_000
+# A region that makes fewer bytes than this stays in a second-level cache anyway, and loops would only cost.
+_LEAST_BYTES = 500_000
 _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert, e.Accumulate, e.StopGradient)
 
 
@@ -311,7 +313,7 @@ class _Plan:
             return False
         extent = choose_extent(nodes, self.axis, self.rows)
         made = sum(v.size * v.dtype.itemsize for n in working for v in n.outputs)
-        return self.rows >= 2 * extent and made > _LEVEL_1
+        return self.rows >= 2 * extent and made > _LEAST_BYTES
 
     def build(self):
         """The graph with each region as one node."""

@@ -236,8 +236,6 @@ def is_floating(value):
 # cotangents are remembered in the graph under construction; `product` multiplies them with `mulz`, which is closed under
 # differentiation, and all others plainly.
 
-_BOUNDED = {"tanh", "sigmoid", "sign", "erf"}
-
 
 def mark_selective(value):
     """Remember that zeros in this cotangent may come from a selection."""
@@ -257,9 +255,8 @@ def product(cotangent, partial):
 
     if not is_selective(cotangent):
         return multiply(cotangent, partial)
-    finite = partial.node.primitive.name in _BOUNDED or (
-        is_constant(partial) and bool(np.isfinite(partial.node.attributes["value"]).all())
-    )
+    # Bounded functions are not excepted: they are NaN where the branch that is not taken is.
+    finite = is_constant(partial) and bool(np.isfinite(partial.node.attributes["value"]).all())
     result = multiply(cotangent, partial) if finite else mulz(cotangent, partial)
     return mark_selective(result)
 

@@ -127,7 +127,7 @@ class Scan(Primitive):
             with open_graph(f"vjp({body.name})", current_rewrites()) as joint:
                 inputs = [like_input(joint, value) for value in body.inputs]
                 sweep = ReverseSweep(body, inputs, active, any(marks))
-                boundary = len(joint.nodes)
+                boundary = joint.reverse_start = len(joint.nodes)
                 seeds = []
                 for i, output in enumerate(sweep.outputs):
                     flows = is_floating(output) and (

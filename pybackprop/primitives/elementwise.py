@@ -278,7 +278,8 @@ class Power(Numeric):
         if tangents[0] is not None:
             terms.append(broadcast(multiply(tangents[0], self._slope(a, b)), y.shape))
         if tangents[1] is not None:
-            terms.append(broadcast(multiply(tangents[1], self._logarithm(a, b, y)), y.shape))
+            # Along directions that leave b alone, the NaN of a negative base stays out.
+            terms.append(broadcast(mulz(tangents[1], self._logarithm(a, b, y)), y.shape))
         return [add_tangents(*terms)]
 
     def vjp(self, cotangents, operands, outputs, wanted):
@@ -500,12 +501,32 @@ class Cosh(Elementwise):
 
 
 class Tanh(Elementwise):
-    """y = tanh(x). Partial: (1 - y)(1 + y)."""
+    """y = tanh(x). Partial: 1 - y**2."""
 
     name, instruction, function = "tanh", "TANH", np.tanh
 
-    def partials(self, x, *, y):
-        return (subtract(constant(1, x.dtype), square(y)),)
+    def jvp(self, tangents, operands, outputs):
+        return [tanh_back(tangents[0], outputs[0])]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (ct,), (y,) = cotangents, outputs
+        if is_selective(ct):
+            # In a branch that is not taken y may be NaN.
+            return [product(ct, subtract(constant(1, y.dtype), square(y)))]
+        return [tanh_back(ct, y)]
+
+
+class TanhBack(Elementwise):
+    """y = a (1 - b**2): what flows through b = tanh(x). Partials: 1 - b**2 and -2 a b."""
+
+    name, instruction, arity = "tanh_back", "TANH_BACK", 2
+
+    def evaluate(self, a, b):
+        return np.asarray(a * (1 - b * b), dtype=a.dtype)
+
+    def partials(self, a, b, *, y):
+        slope = subtract(constant(1, b.dtype), square(b))
+        return (slope, multiply(multiply(a, b), constant(-2, b.dtype)))
 
 
 class Arcsinh(Elementwise):
@@ -558,12 +579,35 @@ class Erfc(Elementwise):
 
 
 class Sigmoid(Elementwise):
-    """y = 1 / (1 + exp(-x)). Partial: y (1 - y), with 1 - y computed as the sigmoid of -x."""
+    """y = 1 / (1 + exp(-x)). Partial: y (1 - y)."""
 
     name, instruction = "sigmoid", "SIGMOID"
 
-    def partials(self, x, *, y):
-        return (multiply(y, subtract(constant(1, x.dtype), y)),)
+    def jvp(self, tangents, operands, outputs):
+        return [sigmoid_back(tangents[0], outputs[0])]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (ct,), (y,) = cotangents, outputs
+        if is_selective(ct):
+            # In a branch that is not taken y may be NaN.
+            return [product(ct, multiply(y, subtract(constant(1, y.dtype), y)))]
+        return [sigmoid_back(ct, y)]
+
+
+class SigmoidBack(Elementwise):
+    """y = a b (1 - b): what flows through b = sigmoid(x). Partials: b (1 - b) and a (1 - 2 b)."""
+
+    name, instruction, arity = "sigmoid_back", "SIGMOID_BACK", 2
+
+    def evaluate(self, a, b):
+        return np.asarray(a * (b * (1 - b)), dtype=a.dtype)
+
+    def partials(self, a, b, *, y):
+        one = constant(1, b.dtype)
+        return (
+            multiply(b, subtract(one, b)),
+            multiply(a, subtract(one, multiply(b, constant(2, b.dtype)))),
+        )
 
 
 class Softplus(Elementwise):
@@ -1017,6 +1061,7 @@ sinh, cosh, tanh, arcsinh, arccosh, arctanh = (
     Sinh(), Cosh(), Tanh(), Arcsinh(), Arccosh(), Arctanh(),
 )  # fmt: skip
 erf, erfc, sigmoid, softplus = Erf(), Erfc(), Sigmoid(), Softplus()
+tanh_back, sigmoid_back = TanhBack(), SigmoidBack()
 floor, ceil, rint, trunc = Floor(), Ceil(), Rint(), Trunc()
 copysign, nextafter = Copysign(), Nextafter()
 maximum, minimum, select = Maximum(), Minimum(), Select()

@@ -1,4 +1,5 @@
-"""Batching rules: vmap of every primitive against a Python loop, one and two levels deep, for each choice of batched operands."""
+"""Batching rules: vmap of every primitive against a Python loop, one and two levels deep, for each
+choice of batched operands."""
 
 import itertools
 
@@ -37,7 +38,9 @@ def check(sample, axes):
     ]
     single = Compiled(sample.apply)
     wanted = [
-        unpack(single(*[a[i] if axis is not None else a for a, axis in zip(arrays, axes, strict=True)]))
+        unpack(
+            single(*[a[i] if axis is not None else a for a, axis in zip(arrays, axes, strict=True)])
+        )
         for i in range(SIZE)
     ]
     found = unpack(bp.vmap(sample.apply, in_axes=tuple(axes))(*arrays))
@@ -61,8 +64,6 @@ def thinned(samples):
 
 @pytest.mark.parametrize("sample", thinned(ALL), ids=repr)
 def test_batch(sample):
-    if sample.name == "convert" and sample.arrays[0].dtype.kind != "f":
-        pytest.skip("shares its rule with the floats")
     for flags in choices(len(sample.arrays)):
         check(sample, [0 if flag else None for flag in flags])
 

@@ -1,6 +1,8 @@
-"""Derivative rules of every primitive: JVP against differences in extended precision, VJP against JVP, second order.
+"""Derivative rules of every primitive: JVP against differences in extended precision, VJP against
+JVP, second order.
 
-The differences are taken of NumPy's (or mpmath's) function in longdouble, so they are independent of every rule and good to about 1e-11.
+The differences are taken of NumPy's (or mpmath's) function in longdouble, so they are independent
+of every rule and good to about 1e-11.
 """
 
 import numpy as np
@@ -26,12 +28,15 @@ def directions(sample, seed=0):
 
 
 def differences(sample, primals, tangents, step=1e-6):
-    """Derivatives of the outputs along tangents, by Richardson's combination of two central differences."""
+    """Derivatives of the outputs along tangents, by Richardson's combination of two central
+    differences."""
     h = np.longdouble(step)
     primals = [np.asarray(x, np.longdouble) for x in primals]
 
     def at(s):
-        moved = [x + s * np.asarray(t, np.longdouble) for x, t in zip(primals, tangents, strict=True)]
+        moved = [
+            x + s * np.asarray(t, np.longdouble) for x, t in zip(primals, tangents, strict=True)
+        ]
         return outputs(sample.wide(*moved))
 
     wide = [(u - d) / (2 * h) for u, d in zip(at(h), at(-h), strict=True)]
@@ -49,7 +54,7 @@ def close(found, wanted, rtol):
 @pytest.mark.parametrize("sample", SMOOTH, ids=repr)
 def test_first_order(sample):
     primals, tangents = floats(sample), directions(sample)
-    value, dot = bp.jvp(sample.of_floats, tuple(primals), tuple(tangents))
+    _, dot = bp.jvp(sample.of_floats, tuple(primals), tuple(tangents))
     for one, other in zip(outputs(dot), differences(sample, primals, tangents), strict=True):
         close(one, other, 1e-9)
     # v . J u = (J^T v) . u
@@ -96,7 +101,9 @@ def test_second_order(sample):
         down = gradient(*[x - h * t for x, t in zip(primals, tangents, strict=True)])
         return [(a - b) / (2 * h) for a, b in zip(up, down, strict=True)]
 
-    for fr, rr, wide, half in zip(forward, reverse, difference(2e-4), difference(1e-4), strict=True):
+    for fr, rr, wide, half in zip(
+        forward, reverse, difference(2e-4), difference(1e-4), strict=True
+    ):
         close(rr, fr, 1e-11)
         close(fr, (4 * half - wide) / 3, 1e-7)
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 OURS = "pybackprop"
 BOUND = "pybackprop bound"
+NATIVE = "pybackprop native"
+THREADS = "pybackprop 2 threads"
+PEERS = ("jax", "torch", "autograd", "casadi", "casadi in c", "pytensor")
+LIMIT = "c by hand"
 
 
 @dataclass
@@ -64,6 +68,11 @@ class Numbers:
         a, b = self.least(case, library), self.least(case, other)
         return a / b if a and b else None
 
+    def over_best_peer(self, case, library):
+        """Least time of a row over that of the fastest other library, or None."""
+        ratios = [self.ratio(case, library, peer) for peer in PEERS]
+        return max((ratio for ratio in ratios if ratio), default=None)
+
     def labels(self, tag):
         """Labels of the cases with this tag."""
         return [case.label for case in self.cases if tag in case.tags]
@@ -78,9 +87,12 @@ def calls(numbers):
     """What a call may cost."""
     case = "rosenbrock n=10"
     return [
-        Bar(f"{case}: ordinary call", scaled(numbers.least(case, OURS), 1e6), 0.7, "us"),
-        Bar(f"{case}: bound call", scaled(numbers.least(case, BOUND), 1e6), 0.35, "us"),
+        Bar(f"{case}: ordinary call", scaled(numbers.least(case, OURS), 1e6), 0.5, "us"),
+        Bar(f"{case}: bound call", scaled(numbers.least(case, BOUND), 1e6), 0.25, "us"),
         Bar(f"{case}: jax / ordinary call", numbers.ratio(case, "jax", OURS), 15, "x", True),
+    ] + [
+        Bar(f"{label}: ordinary call", scaled(numbers.least(label, OURS), 1e6), 0.5, "us")
+        for label in numbers.labels("log-density")
     ]
 
 
@@ -117,17 +129,69 @@ def peers(numbers):
     return bars
 
 
+# What a derivative may cost beside its value, by problem; three values elsewhere.
+RATIOS = {"chain": 2, "black76": 2, "logistic": 1.5, "student": 1.5}
+
+# A Jacobian is many derivatives.
+JACOBIANS = {"hand", "ba"}
+
+
 def ratios(numbers):
     """What a derivative may cost beside its value."""
     bars = []
     for case in numbers.cases:
-        value, both = numbers.get(case.label, OURS, "value"), numbers.least(case.label, OURS)
+        if case.problem.name in JACOBIANS:
+            continue
+        value, both = numbers.get(case.label, BOUND, "value"), numbers.least(case.label, BOUND)
         ratio = both / value if value and both else None
-        bars.append(Bar(f"{case.label}: derivative / value", ratio, 3, "x"))
+        limit = RATIOS.get(case.problem.name, 3)
+        bars.append(Bar(f"{case.label}: derivative / value", ratio, limit, "x"))
     return bars
 
 
-BARS = (calls, first_calls, imports, peers, ratios)
+# By tag of a case: the most that a row may need of the time of another. Calls that write into
+# fixed buffers are compared with C, which does so too; ordinary calls with the other libraries.
+SHARES = {
+    "gmm": ((OURS, "jax", 0.8), (NATIVE, LIMIT, 1.3)),
+    "gmm 10k": ((OURS, "jax", 0.4),),
+    "ba": ((OURS, "jax", 0.3), (NATIVE, LIMIT, 1.3)),
+    "hand": ((OURS, "jax", 0.35), (NATIVE, "jax", 0.1), (NATIVE, LIMIT, 1.3)),
+    "lstm": ((OURS, "jax", 0.2), (NATIVE, "jax", 0.12), (NATIVE, LIMIT, 1.3)),
+    "recurrence": ((BOUND, LIMIT, 4), (NATIVE, LIMIT, 1.3)),
+    "vector": ((OURS, "best peer", 0.25), (BOUND, LIMIT, 1.5)),
+    "network": ((OURS, "jax", 0.5),),
+    "large map": ((BOUND, "jax", 0.5), (BOUND, LIMIT, 1.6), (NATIVE, LIMIT, 1.3)),
+    "rows": ((OURS, "jax", 0.55),),
+    "many rows": ((OURS, "jax", 0.4), (BOUND, LIMIT, 1.3)),
+    "step": ((OURS, "jax", 1), (OURS, "torch", 1)),
+    "ode": ((OURS, "jax", 0.05),),
+}
+
+
+def shares(numbers):
+    """Fractions of the times of others."""
+    bars = []
+    for tag, limits in SHARES.items():
+        for case in numbers.labels(tag):
+            for row, other, limit in limits:
+                if other == "best peer":
+                    ratio = numbers.over_best_peer(case, row)
+                else:
+                    ratio = numbers.ratio(case, row, other)
+                bars.append(Bar(f"{case}: {row} / {other}", ratio, limit, "x"))
+    return bars
+
+
+def threads(numbers):
+    """What a second thread gains on the large cases."""
+    large = dict.fromkeys(numbers.labels("large") + numbers.labels("large map"))
+    return [
+        Bar(f"{case}: one thread / two", numbers.ratio(case, BOUND, THREADS), 1.7, "x", True)
+        for case in large
+    ]
+
+
+BARS = (calls, first_calls, imports, peers, shares, ratios, threads)
 
 
 def check(cases, results, import_costs):

@@ -439,7 +439,7 @@ def hvp(function, argnums=0, **options):
 # ---- whole matrices -----------------------------------------------------------------------------
 
 
-def jacobian(function=None, argnums=0, mode="auto", **options):
+def jacobian(function=None, argnums=0, mode="auto", sparse=False, **options):
     """All first derivatives of all outputs.
 
     Parameters
@@ -448,16 +448,33 @@ def jacobian(function=None, argnums=0, mode="auto", **options):
     argnums : int or tuple of int
     mode : {"auto", "forward", "reverse"}
         One sweep per input element, or one per output element; "auto" takes the fewer.
+    sparse : bool
+        Find out from the graph which entries are always zero, and return SciPy's sparse arrays (needs SciPy). Pattern and
+        colouring are found once, see :mod:`.sparse`; a call takes few sweeps, often one or two.
 
     Returns
     -------
     Compiled
-        Returns, per output leaf, per argument leaf, an array of shape ``output.shape + argument.shape``.
+        Returns, per output leaf, per argument leaf, an array of shape ``output.shape + argument.shape``. If sparse, a
+        :class:`.sparse.SparseJacobian`: returns a ``csr_array`` of shape ``(output.size, argument.size)`` in its place.
+
+    Examples
+    --------
+    >>> import numpy as np, pybackprop as bp
+    >>> J = bp.jacobian(lambda x: x[1:] * x[:-1], sparse=True)(np.arange(4.0))
+    >>> J.toarray()
+    array([[1., 0., 0., 0.],
+           [0., 2., 1., 0.],
+           [0., 0., 3., 2.]])
     """
     if function is None:
-        return functools.partial(jacobian, argnums=argnums, mode=mode, **options)
+        return functools.partial(jacobian, argnums=argnums, mode=mode, sparse=sparse, **options)
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f"mode must be 'auto', 'forward' or 'reverse', not {mode!r}")
+    if sparse:
+        from .sparse import SparseJacobian
+
+        return SparseJacobian(function, argnums, mode, **options)
 
     def recorded(*args, **kwargs):
         chosen, trees, single = _selected_leaves(argnums, args)
@@ -468,14 +485,25 @@ def jacobian(function=None, argnums=0, mode="auto", **options):
     return Compiled(_named(recorded, function, "jacobian", argnums, mode), **options)
 
 
-def hessian(function, argnums=0, **options):
+def hessian(function, argnums=0, sparse=False, **options):
     """All second derivatives of a scalar function, forward over reverse.
+
+    Parameters
+    ----------
+    function : callable
+    argnums : int or tuple of int
+    sparse : bool
+        Return SciPy's sparse arrays, as :func:`jacobian` of the gradient does.
 
     Returns
     -------
     Compiled
         For an array argument of shape ``s`` an array of shape ``s + s``; nested for containers.
     """
+    if sparse:
+        from .sparse import SparseJacobian
+
+        return SparseJacobian(function, argnums, order=2, **options)
     return jacobian(
         _named(grad(function, argnums).function, function, "grad", argnums), argnums, "forward",
         **options,

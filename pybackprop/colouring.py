@@ -1,26 +1,27 @@
-"""Colouring of sparse patterns: columns that share no row get one colour, and one product finds them all.
+"""Colouring of sparse patterns: columns that share no row are found by one product.
 
-A product of a Jacobian with a 0/1 vector adds columns up. If no row has entries in two of them, every entry can be
-read off the sum (Curtis, Powell and Reid, 1974). The fewest such groups are the fewest colours of a graph
-(Coleman and Moré, 1983), which is hard to find, so several cheap attempts are made. No colouring has fewer
-colours than the fullest row has entries, and the first that reaches this bound is taken. Rows are coloured as the
-columns of the transposed pattern.
+A product of a Jacobian with a 0/1 vector adds columns up. If no row has entries in two of them,
+every entry can be read off the sum (Curtis, Powell and Reid, 1974). The fewest such groups are the
+fewest colours of a graph (Coleman and Moré, 1983), which is hard to find, so several cheap attempts
+are made. No colouring has fewer colours than the fullest row has entries, and the first that
+reaches this bound is taken. Rows are coloured as the columns of the transposed pattern.
 
 References
 ----------
-Curtis, A. R., Powell, M. J. D. and Reid, J. K. (1974). On the estimation of sparse Jacobian matrices. IMA J. Appl.
-Math. 13, 117-119.
-Coleman, T. F. and Moré, J. J. (1983). Estimation of sparse Jacobian matrices and graph coloring problems. SIAM J.
-Numer. Anal. 20, 187-209.
-Matula, D. W. and Beck, L. L. (1983). Smallest-last ordering and clustering and graph coloring algorithms. J. ACM 30.
-Gebremedhin, A. H., Manne, F. and Pothen, A. (2005). What color is your Jacobian? SIAM Review 47, section 3.
+Curtis, A. R., Powell, M. J. D. and Reid, J. K. (1974). On the estimation of sparse Jacobian
+matrices. IMA J. Appl. Math. 13, 117-119. Coleman, T. F. and Moré, J. J. (1983). Estimation of
+sparse Jacobian matrices and graph coloring problems. SIAM J. Numer. Anal. 20, 187-209. Matula, D.
+W. and Beck, L. L. (1983). Smallest-last ordering and clustering and graph coloring algorithms. J.
+ACM 30. Gebremedhin, A. H., Manne, F. and Pothen, A. (2005). What color is your Jacobian? SIAM
+Review 47, section 3.
 """
 
 import itertools
 
 import numpy as np
 
-# Pairs of columns in one row up to which the graph of such pairs is made, for the smallest-last order.
+# Pairs of columns in one row up to which the graph of such pairs is made, for the smallest-last
+# order.
 _MOST_PAIRS = 1_000_000
 _MOST_LATTICE = 32
 
@@ -44,8 +45,8 @@ def colour_columns(pattern, candidates=()):
     pattern : scipy.sparse.csr_array
         Its values do not matter.
     candidates : iterable of (n_columns,) int
-        Colourings guessed from structure. They are verified, at a few nanoseconds per entry, and taken if none
-        can have fewer colours.
+        Colourings guessed from structure. They are verified, at a few nanoseconds per entry, and
+        taken if none can have fewer colours.
 
     Returns
     -------
@@ -94,15 +95,13 @@ def is_valid(rows, columns, colours, count):
     return np.unique(keys).size == keys.size
 
 
-def lattice_candidates(shapes, offsets, count):
+def lattice_candidates(shapes, count):
     """Colourings ``(a i + b j + ...) mod count`` of grids, which fit stencils and bands.
 
     Parameters
     ----------
     shapes : sequence of tuple of int
-        Of the arrays whose elements are the columns.
-    offsets : sequence of int
-        First column of each.
+        Of the arrays whose elements are the columns, one after another.
     count : int
         Number of colours.
 
@@ -113,16 +112,15 @@ def lattice_candidates(shapes, offsets, count):
     ndim = max(map(len, shapes), default=0)
     if not 1 < count <= _MOST_LATTICE or not 1 <= ndim <= 3:
         return
-    total = sum(int(np.prod(shape)) for shape in shapes)
     for steps in itertools.product(range(1, count), repeat=ndim - 1):
-        colours = np.zeros(total, np.int64)
-        for shape, offset in zip(shapes, offsets, strict=True):
+        parts = []
+        for shape in shapes:
             value = np.zeros(shape, np.int64)
             for axis, step in zip(range(len(shape)), (*steps, 1)[ndim - len(shape) :], strict=True):
                 lead = (1,) * axis + (-1,) + (1,) * (len(shape) - axis - 1)
                 value += step * np.arange(shape[axis]).reshape(lead)
-            colours[offset : offset + value.size] = value.ravel() % count
-        yield colours
+            parts.append(value.ravel() % count)
+        yield np.concatenate(parts)
 
 
 def block_candidates(shapes):
@@ -136,8 +134,8 @@ def block_candidates(shapes):
     Yields
     ------
     (n,) int64
-        First one colour per array; then colours by trailing position, shared between the arrays; then of its own for
-        each array.
+        First one colour per array; then colours by trailing position, shared between the arrays;
+        then of its own for each array.
     """
     sizes = [int(np.prod(shape)) for shape in shapes]
     inner = [int(np.prod(shape[1:])) for shape in shapes]

@@ -9,7 +9,7 @@ import numpy as np
 from ._core import Bound, Entry, Function, Tape, flatten
 from .errors import CapturedValueError, TraceError
 from .graph import current_graph
-from .lowering import lower
+from .lowering import assemble, lowered
 from .lowering.tape import container
 from .passes import LOCAL, optimize
 from .trace import contains_value, trace
@@ -220,8 +220,8 @@ class Compiled(Runnable):
     """
 
     def __init__(self, function, *, backend="auto", threads=1, static_argnums=()):
-        if backend not in ("auto", "interpreter"):
-            raise ValueError(f"backend must be 'auto' or 'interpreter', not {backend!r}")
+        if backend not in ("auto", "interpreter", "native"):
+            raise ValueError(f"backend must be 'auto', 'interpreter' or 'native', not {backend!r}")
         if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 64:
             raise ValueError(f"threads must be an int from 1 to 64, not {threads!r}")
         if not callable(function):
@@ -241,7 +241,8 @@ class Compiled(Runnable):
     def _form(self, signature):
         form = self.forms.get(signature)
         if form is None:
-            form = self.forms[signature] = make_form(self.function, signature, self.__name__)
+            form = make_form(self.function, signature, self.__name__, self.options["backend"])
+            self.forms[signature] = form
             form.tape.threads = self.options["threads"]
             if len(self.forms) > _MOST_FORMS:
                 self.forms.popitem(last=False)
@@ -255,24 +256,29 @@ def _in_order(form, signature, leaves):
     return form.entry.signature.collect(*signature.unflatten(leaves))
 
 
-def make_form(function, signature, name):
+def make_form(function, signature, name, backend="auto"):
     """Trace and compile a function for a signature."""
     paused = gc.isenabled()
     # The graph is made of many linked objects, none of them garbage.
     gc.disable()
     try:
         traced = trace(function, signature, LOCAL, name)
-        return form_of(traced, signature)
+        return form_of(traced, signature, backend)
     finally:
         if paused:
             gc.enable()
 
 
-def form_of(traced, signature):
+def form_of(traced, signature, backend="auto"):
     """Compile what was traced."""
     graph = optimize(traced.graph)
-    sections = lower(graph)
+    lowering = lowered(graph)
+    sections = assemble(lowering)
     tape = Tape(container(sections))
+    if backend == "native":
+        from .native import attach
+
+        attach(tape, lowering)
     out_kinds, first = [], {}
     for number, (kind, x) in enumerate(traced.out_kinds):
         if kind == "constant":

@@ -190,6 +190,14 @@ def _float(self):
     )
 
 
+def _format(self, spec):
+    if not spec:
+        return repr(self)
+    refuse_conversion(
+        self, "formatting as a number", "return the value from the function and format it there"
+    )
+
+
 def _int(self):
     refuse_conversion(
         self, "int()", "use .astype(int), or static_argnums for an argument that is a plain integer"
@@ -389,6 +397,7 @@ def install():
         "__setitem__": _setitem,
         "__bool__": _bool,
         "__float__": _float,
+        "__format__": _format,
         "__int__": _int,
         "__trunc__": _int,
         "__index__": _index,

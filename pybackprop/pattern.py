@@ -1,14 +1,16 @@
-"""Which elements each element of a value depends on, found from the graph: the pattern of a Jacobian.
+"""Which elements each element of a value depends on: the pattern of a Jacobian, from the graph.
 
-A pattern is a boolean ``scipy.sparse.csr_array`` with a row per element of a value and a column per element that derivatives
-are wanted by. Every primitive says which elements of an operand each element of its output reads (:func:`dependence`):
-as an array of positions, one per output element, or as a sparse matrix. The pattern of an output is the
-union, over the operands, of their rows taken so. What no rule is known for depends on everything, so a pattern may have
-too many entries but never too few. Values of one element, of which unrolled loops make many, have a frozenset instead.
+A pattern is a boolean ``scipy.sparse.csr_array`` with a row per element of a value and a column per
+element that derivatives are wanted by. Every primitive says which elements of an operand each
+element of its output reads (:func:`dependence`): as an array of positions, one per output element,
+or as a sparse matrix. The pattern of an output is the union, over the operands, of their rows taken
+so. What no rule is known for depends on everything, so a pattern may have too many entries but
+never too few. Values of one element, of which unrolled loops make many, have a frozenset instead.
 
 References
 ----------
-Griewank, A. and Walther, A. (2008). Evaluating Derivatives, 2nd ed., SIAM, section 7.1 (index domains).
+Griewank, A. and Walther, A. (2008). Evaluating Derivatives, 2nd ed., SIAM, section 7.1 (index
+domains).
 """
 
 import numpy as np
@@ -60,7 +62,8 @@ def element_map(node, position, known):
     Returns
     -------
     SAME, (n,) int64, or None
-        Per element of the output the element of the operand, -1 for none. None if the node does more than move.
+        Per element of the output the element of the operand, -1 for none. None if the node does
+        more than move.
     """
     rule = _MOVERS.get(node.primitive)
     return rule(node, position, known) if rule is not None else None
@@ -107,7 +110,10 @@ def _gather_map(node, position, known):
 def _linear(shape, rows, inner):
     """Numbers of the elements [o, rows[o, k], i] of an array (outer, n, inner)."""
     outer, extent, _ = shape
-    base = np.arange(outer)[:, None] * extent + rows
+    wrong = rows[(rows < -extent) | (rows >= extent)]
+    if wrong.size:
+        raise IndexError(f"index {wrong.flat[0]} is out of bounds for axis with size {extent}")
+    base = np.arange(outer)[:, None] * extent + np.where(rows < 0, rows + extent, rows)
     return base[:, :, None] * inner + np.arange(inner)
 
 
@@ -145,7 +151,8 @@ def dependence(node, position, known):
     Returns
     -------
     SAME, (n,) int64, scipy.sparse.csr_array, tuple of these, or None
-        As for :func:`element_map`, or a boolean matrix; a tuple is applied from first to last. None if nothing is known.
+        As for :func:`element_map`, or a boolean matrix; a tuple is applied from first to last. None
+        if nothing is known.
     """
     moved = element_map(node, position, known)
     if moved is not None:
@@ -205,8 +212,9 @@ def refuse_dense(entries):
     """Raise if a pattern has more entries than is sensible."""
     if entries > _MOST_ENTRIES:
         raise UnsupportedError(
-            f"the Jacobian, or that of an intermediate value, has {entries:,} entries that may not be zero, which is "
-            "too many for a sparse one; products with it are cheap: use bp.jvp and bp.vjp"
+            f"the Jacobian, or that of an intermediate value, has {entries:,} entries that may not "
+            "be zero, which is too many for a sparse one; products with it are cheap: use bp.jvp "
+            "and bp.vjp"
         )
 
 
@@ -223,7 +231,8 @@ def _cumulative(node):
     shape, axis = node.outputs[0].shape, node.attributes["axis"]
     extent, size = shape[axis], element_count(shape)
     refuse_dense(size * (extent + 1) // 2)
-    numbers = np.moveaxis(np.arange(size).reshape(shape), axis, -1).reshape(-1, extent)
+    numbers = np.moveaxis(np.arange(size).reshape(shape), axis, -1)
+    numbers = numbers.reshape(size // max(extent, 1), extent)
     if node.attributes["reverse"]:
         numbers = numbers[:, ::-1]
     ends, sources = np.tril_indices(extent)
@@ -268,7 +277,9 @@ def _matmul(node, position, known):
         other_flipped = node.attributes["transpose_a" if position else "transpose_b"]
         if position != other_flipped:
             other = np.swapaxes(other, -1, -2)
-        return _matmul_sparse(operand, output, position, summed, other.reshape(stacks, *other.shape[-2:]))
+        return _matmul_sparse(
+            operand, output, position, summed, other.reshape(stacks, *other.shape[-2:])
+        )
     rows = np.arange(stacks * (n if position else m))
     rows = rows.reshape(stacks, 1, n) if position else rows.reshape(stacks, m, 1)
     return grouped(operand.shape, (summed,)), np.broadcast_to(rows, (stacks, m, n)).ravel()
@@ -285,7 +296,9 @@ def _matmul_sparse(operand, output, position, summed, other):
     if position:
         results = np.swapaxes(results, -1, -2)
     stack, k, free = np.nonzero(other)
-    return from_pairs(results[stack, :, free].ravel(), mine[stack, :, k].ravel(), (output.size, operand.size))
+    return from_pairs(
+        results[stack, :, free].ravel(), mine[stack, :, k].ravel(), (output.size, operand.size)
+    )
 
 
 # ---- patterns -----------------------------------------------------------------------------------
@@ -431,7 +444,7 @@ class _Propagation:
 
     @staticmethod
     def union(a, b):
-        """Entries of either; the same object where nothing came in, so that the next union is free."""
+        """Entries of either; the same object where nothing came in: the next union is free."""
         if a is None or a is b:
             return b
         if b is None:
@@ -554,7 +567,7 @@ class _Propagation:
             result.append(self.narrow(carry[start : start + value.size]))
             start += value.size
         start = 0
-        for value, inner in zip(node.outputs[n_carry:], body.outputs[n_carry:], strict=True):
+        for inner in body.outputs[n_carry:]:
             if not pieces:
                 result.append(None)
                 continue

@@ -1,24 +1,35 @@
-"""What of a graph only moves elements, before the first arithmetic and after the last, and the core between.
+"""A graph cut in three: what only moves elements of arguments, the core, what moves its results.
 
-Every element of a value before the core is an element of an argument, or has no derivative; which one is an array
-of numbers (a map). Every element of a result is an element of an output of the core, or a sum of some where adjoints are
-accumulated; which is a sparse matrix of small integers. So the Jacobian of the whole is ``J[i, j] = sum of core[r, q]``
-over the pairs with ``r`` in row i of the matrix and ``map[q] = j``, and only the core is differentiated. An input of
-the core is one *use* of an argument: each slice, each gather, each broadcast of a small value is an input of its own.
+Every element of a value before the core is an element of an argument, or has no derivative; which
+one is an array of numbers (a map). Every element of a result is an element of an output of the
+core, or a sum of some where adjoints are accumulated; which is a sparse matrix of small integers.
+So the Jacobian of the whole is ``J[i, j] = sum of core[r, q]`` over the pairs with ``r`` in row i
+of the matrix and ``map[q] = j``, and only the core is differentiated. An input of the core is one
+*use* of an argument: each slice, each gather, each broadcast of a small value is an input of its
+own.
 """
 
 import numpy as np
 
 from .differentiate import _copy, subgraph
 from .graph import CONSTANT, INPUT, element_count, open_graph
-from .pattern import SAME, dependence, element_map, broadcast_map, matrix, note_known, patterns, refuse_dense
-from .pattern import require_scipy
+from .pattern import (
+    SAME,
+    broadcast_map,
+    dependence,
+    element_map,
+    matrix,
+    note_known,
+    patterns,
+    refuse_dense,
+    require_scipy,
+)
 from .primitives import elementwise as e
 from .primitives import indexing, shaping
 from .primitives.base import broadcast, is_floating
 
-# A small value is broadcast to an input of the core of at most so many times the elements of arguments and results: more
-# would be the work of a dense Jacobian.
+# A small value is broadcast to an input of the core of at most so many times the elements of
+# arguments and results: more would be the work of a dense Jacobian.
 _MOST_BROADCAST = 16
 _SPLITS = (e.accumulate, e.add, indexing.scatter_add)
 _PLACES = (shaping.pad, indexing.scatter_add)
@@ -44,12 +55,13 @@ class Separation:
     core : Graph
         Inputs: ``sources``, then ``parameters``.
     sources : list of (Value, shape)
-        The values of ``graph`` that the core's first inputs are, and the shapes they are broadcast to.
+        The values of ``graph`` that the core's first inputs are, and the shapes they are broadcast
+        to.
     parameters : list of Value
         Inputs of ``graph`` that its other inputs are.
     pattern : scipy.sparse.csr_array
-        Of the core: a row per element of its outputs, a column per element of its sources; without entries where a row is
-        not used.
+        Of the core: a row per element of its outputs, a column per element of its sources; without
+        entries where a row is not used.
     rows, columns, core_rows, core_columns : (n,) int64
         Every pair of an entry of the Jacobian and an entry of the core that adds to it.
     splits : bool
@@ -65,7 +77,8 @@ class Separation:
             note_known(node, self.known)
         self._find_moves()
         self.splits = any(
-            n.primitive in _SPLITS and any(o in self._placed for o in n.operands) for n in graph.nodes
+            n.primitive in _SPLITS and any(o in self._placed for o in n.operands)
+            for n in graph.nodes
         )
         links = self._find_results()
         self._build_core(list(links))
@@ -74,7 +87,7 @@ class Separation:
     # ---- before the core ----------------------------------------------------------------------
 
     def _find_moves(self):
-        """Maps of the values that only move elements of the arguments; which values have a derivative."""
+        """Find the maps of values that only move elements, and the values with a derivative."""
         self.maps, self.active, self._placed = {}, set(self.wrt), set()
         start = 0
         for value in self.wrt:
@@ -141,7 +154,7 @@ class Separation:
         return links
 
     def _undo(self, node):
-        """The active operands of a move, each with a matrix from its elements to those of the output."""
+        """Active operands of a move, each with the matrix from its elements to the output's."""
         mine = [i for i, operand in enumerate(node.operands) if operand in self.active]
         summed = self.split and node.primitive in _SPLITS and node.outputs[0] in self._placed
         result = []
@@ -232,7 +245,9 @@ class Separation:
         self.source_starts = np.cumsum([0, *[m.size for m in maps]])
         self.output_starts = np.cumsum([0, *[v.size for v in self.core.outputs]])
         n_columns = int(self.source_starts[-1])
-        columns = {v: int(s) for v, s in zip(self.core.inputs, self.source_starts[:-1], strict=False)}
+        columns = {
+            v: int(s) for v, s in zip(self.core.inputs, self.source_starts[:-1], strict=False)
+        }
         found = patterns(self.core, columns, n_columns, self.core_known)
         if found:
             pattern = sparse.vstack(found, format="csr")
@@ -314,7 +329,7 @@ def _restrict(pattern, link, wrt_of):
 
 
 def position_graph(graph, wrt):
-    """The part of a graph that computes positions of gathers and scatters from anything but ``wrt``.
+    """The part of a graph that computes positions of gathers from anything but ``wrt``.
 
     Returns
     -------

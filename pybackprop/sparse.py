@@ -1,20 +1,21 @@
 """Sparse Jacobians: pattern and colouring once per compilation, a few products per call.
 
-The graph of the function is cut twice. Before the first arithmetic lies what only moves elements of the arguments
-(slices, reshapes, gathers at known positions); after the last lies what only moves, or adds up, elements of
-results (:mod:`.separation`). What is between, the core, has a Jacobian with more columns than the whole, and so with
-fewer conflicts between rows: each row of ``x[1:] - x[:-1]`` reads elements of its own, and so does each of a million
-observations that gather their parameters. Rows of the core that share no column get one colour, and one reverse
-sweep gives them all; a batch of independent blocks needs one sweep per row of a block, or per column of one. Where
-colouring the columns of the whole Jacobian takes fewer forward sweeps, these are taken. One gather, or one scatter
-where several entries of the core add up, puts the products in the order of ``scipy.sparse``'s CSR format.
+The graph of the function is cut twice. Before the first arithmetic lies what only moves elements of
+the arguments (slices, reshapes, gathers at known positions); after the last lies what only moves,
+or adds up, elements of results (:mod:`.separation`). What is between, the core, has a Jacobian with
+more columns than the whole, and so with fewer conflicts between rows: each row of ``x[1:] -
+x[:-1]`` reads elements of its own, and so does each of a million observations that gather their
+parameters. Rows of the core that share no column get one colour, and one reverse sweep gives them
+all; a batch of independent blocks needs one sweep per row of a block, or per column of one. Where
+colouring the columns of the whole Jacobian takes fewer forward sweeps, these are taken. One gather,
+or one scatter where several entries of the core add up, puts the products in the order of
+``scipy.sparse``'s CSR format.
 
 References
 ----------
-Griewank, A. and Toint, Ph. L. (1982). On the unconstrained optimization of partially separable functions. In Nonlinear
-Optimization 1981, Academic Press.
-Griewank, A. and Walther, A. (2008). Evaluating Derivatives, 2nd ed., SIAM, chapters 7 and 8.
-Further references in :mod:`.colouring`.
+Griewank, A. and Toint, Ph. L. (1982). On the unconstrained optimization of partially separable
+functions. In Nonlinear Optimization 1981, Academic Press. Griewank, A. and Walther, A. (2008).
+Evaluating Derivatives, 2nd ed., SIAM, chapters 7 and 8. Further references in :mod:`.colouring`.
 """
 
 from collections import OrderedDict
@@ -22,52 +23,52 @@ from collections import OrderedDict
 import numpy as np
 
 from ._core import flatten
-from .api import _named, _operands, _regroup, _selected_leaves, _trace_for
-from .batching import record_batch
+from .api import _named, _operands, _regroup, _selected_leaves, _trace_for, grad
 from .compiled import Compiled, as_plain
-from .colouring import block_candidates, colour_columns, fewest_colours, lattice_candidates
-from .differentiate import ReverseSweep, inline, record_jvp
+from .compressed import choose
+from .differentiate import inline
 from .errors import DifferentiationError, TraceError
 from .graph import current_graph, describe, open_graph
 from .pattern import require_scipy
-from .primitives.base import broadcast, constant, filled, is_floating, zeros
-from .primitives.elementwise import convert, equal
+from .primitives.base import constant, is_floating, zeros
+from .primitives.elementwise import convert
 from .primitives.indexing import gather, scatter_add
 from .primitives.shaping import concatenate, reshape
-from .separation import Separation
+from .separation import position_graph
+from .trace import contains_value
 
-# Sweeps are recorded one by one, with what is zero left out, while they make no more nodes than this.
-_MOST_UNROLLED = 3_000
-# What a reverse sweep costs, in forward sweeps.
-_REVERSE_COST = 1.3
-_MOST_CONSTANT = 4_096
 _MOST_PLANS = 16
 
 
 class SparseJacobian:
     """A function's sparse Jacobian, planned and compiled at the first call per kind of arguments.
 
-    Made by ``bp.jacobian(function, sparse=True)``.
+    Made by ``bp.jacobian(function, sparse=True)`` and ``bp.hessian(function, sparse=True)``.
+    Arguments that positions are computed from (the indices of ``cameras[indices]``) belong to the
+    kind: for other contents a new plan is made.
 
     Parameters
     ----------
     function : callable
     argnums : int or tuple of int
     mode : {"auto", "forward", "reverse"}
+    order : {1, 2}
+        2 for the Hessian of a scalar function.
     **options
         As for :func:`pybackprop.compile`.
     """
 
-    def __init__(self, function, argnums=0, mode="auto", **options):
-        self.function = function
+    def __init__(self, function, argnums=0, mode="auto", order=1, **options):
+        self.arguments = (function, argnums, mode, order, options)
+        self.function = function if order == 1 else grad(function, argnums).function
         self.argnums = argnums
         self.mode = mode
         self.options = options
         static = options.get("static_argnums", ())
         self.static = frozenset((static,) if isinstance(static, int) else tuple(static))
         self.plans = OrderedDict()
-        _named(self, function, "jacobian")
-        Compiled(function, **options)  # refuses wrong options now
+        _named(self, function, "jacobian" if order == 1 else "hessian")
+        Compiled(function, **options)  # Refuses wrong options now.
 
     def __repr__(self):
         return f"<SparseJacobian {self.__name__}, {sum(map(len, self.plans.values()))} plans>"
@@ -78,8 +79,8 @@ class SparseJacobian:
         Returns
         -------
         scipy.sparse.csr_array
-            Per output leaf, per argument leaf, of shape (output.size, argument.size). Its index arrays are shared by all
-            results and read-only; ``copy()`` it to change its structure.
+            Per output leaf, per argument leaf, of shape (output.size, argument.size). Its index
+            arrays are shared by all results and read-only; ``copy()`` it to change its structure.
         """
         plan = self.lower(*args, **kwargs)
         return plan.assemble(plan.compiled(*args, **kwargs))
@@ -92,14 +93,11 @@ class SparseJacobian:
         Plan
         """
         signature, leaves = flatten(args, kwargs, self.static)
-        if current_graph() is not None:
-            from .trace import contains_value
-
-            if contains_value(leaves):
-                raise TraceError(
-                    f"{self.__name__} returns SciPy matrices, which cannot be traced; inside another traced function "
-                    "use bp.jacobian with sparse=False"
-                )
+        if current_graph() is not None and contains_value(leaves):
+            raise TraceError(
+                f"{self.__name__} returns SciPy matrices, which cannot be traced; inside another "
+                "traced function use sparse=False"
+            )
         plans = self.plans.get(signature)
         if plans is None:
             require_scipy()
@@ -115,15 +113,15 @@ class SparseJacobian:
         return plan
 
     def __reduce__(self):
-        return _make, (self.function, self.argnums, self.mode, self.options)
+        return _make, self.arguments
 
 
-def _make(function, argnums, mode, options):
-    return SparseJacobian(function, argnums, mode, **options)
+def _make(function, argnums, mode, order, options):
+    return SparseJacobian(function, argnums, mode, order, **options)
 
 
 class Plan:
-    """What is found once: the pattern, the colouring, and the compiled function that computes the entries.
+    """What is found once: pattern, colouring, and the compiled function for the entries.
 
     Attributes
     ----------
@@ -132,8 +130,8 @@ class Plan:
     colours : int
         Sweeps per call.
     blocks : list of list of tuple
-        Per output leaf, per argument leaf, ``(start, stop, matrix)``: where its entries are among those of the output leaf,
-        and a matrix with its indices.
+        Per output leaf, per argument leaf, ``(start, stop, matrix)``: where its entries are among
+        those of the output leaf, and a matrix with its indices.
     compiled : Compiled
         Returns the entries, one vector per output leaf.
     """
@@ -197,19 +195,18 @@ class Plan:
         known = self._known(graph, wrt, operands)
         choice = choose(graph, wrt, known, owner.mode)
         self.mode, self.colours = choice.mode, choice.count
-        pieces, places = choice.record(operands)
-        return self._entries(choice.separation, pieces, places)
+        pieces, entries = choice.record(operands)
+        return self._entries(choice.separation, pieces, *entries)
 
     def _known(self, graph, wrt, operands):
-        """Positions of gathers that are computed from arguments other than the differentiated ones."""
-        from .separation import position_graph
-
+        """Positions of gathers that are computed from arguments that are not differentiated."""
         positions, part, used = position_graph(graph, [graph.inputs[i] for i in wrt])
         if not positions:
             return {}
         arrays = []
+        outers = dict(zip(graph.inputs, operands, strict=True))
         for value in used:
-            outer = operands[graph.inputs.index(value)]
+            outer = outers[value]
             number = outer.node.attributes["position"]
             array = np.array(self._leaves[number])
             self.index_leaves.append((number, array))
@@ -217,7 +214,7 @@ class Plan:
         found = Compiled(lambda *values: tuple(inline(part, values)))(*arrays)
         return dict(zip(positions, found, strict=True))
 
-    def _entries(self, separation, pieces, places):
+    def _entries(self, separation, pieces, rows, columns, places):
         """Record the vectors of entries, and make the matrices that they belong to.
 
         Parameters
@@ -225,10 +222,10 @@ class Plan:
         separation : Separation
         pieces : list of Value
             The products.
-        places : (n,) int64
-            Per entry of the separation its place among the elements of ``pieces``, -1 where it is known to be zero.
+        rows, columns, places : (n,) int64
+            Summands: where in the Jacobian, and where among the elements of ``pieces``, -1 where
+            known to be zero.
         """
-        rows, columns = separation.rows, separation.columns
         live = places >= 0
         rows, columns, places = rows[live], columns[live], places[live]
         row_starts = np.cumsum([0, *[v.size for v in separation.graph.outputs]])
@@ -243,7 +240,9 @@ class Plan:
             row, start = [], 0
             for a, value in enumerate(separation.wrt):
                 part = entry_columns[low:high]
-                mine = np.flatnonzero((part >= column_starts[a]) & (part < column_starts[a + 1])) + low
+                mine = (
+                    np.flatnonzero((part >= column_starts[a]) & (part < column_starts[a + 1])) + low
+                )
                 stop = start + mine.size
                 row.append((start, stop, _pattern(
                     entry_rows[mine] - row_starts[o], entry_columns[mine] - column_starts[a],
@@ -253,7 +252,9 @@ class Plan:
             self.blocks.append(row)
             first, last = np.searchsorted(rows, row_starts[o : o + 2])
             local = numbers[first:last] - (numbers[first] if first < last else 0)
-            vectors.append(_collect(products, places[first:last], local, int(high - low), output.dtype))
+            vectors.append(
+                _collect(products, places[first:last], local, int(high - low), output.dtype)
+            )
         return tuple(vectors)
 
 
@@ -287,7 +288,9 @@ def _pattern(rows, columns, shape, dtype):
     kind = np.int32 if max(*shape, rows.size) < 2**31 else np.int64
     indptr = np.zeros(shape[0] + 1, kind)
     np.cumsum(np.bincount(rows, minlength=shape[0]), out=indptr[1:])
-    result = sparse.csr_array((np.ones(rows.size, dtype), columns.astype(kind), indptr), shape=shape)
+    result = sparse.csr_array(
+        (np.ones(rows.size, dtype), columns.astype(kind), indptr), shape=shape
+    )
     result.has_sorted_indices = True
     result.has_canonical_format = True
     result.indices.flags.writeable = False
@@ -333,125 +336,18 @@ def _collect(products, places, numbers, count, dtype):
     """
     if not count:
         return zeros((0,), dtype)
-    whole = places.size == products.size and np.array_equal(places, np.arange(places.size))
-    if whole:
-        found = products
-    else:
-        found = gather(reshape(products, shape=(1, products.size, 1)), constant(places))
+    first = np.ones(numbers.size, bool)
+    first[1:] = np.diff(numbers) > 0
+    found = _picked(products, places[first])
     if numbers.size != count:
-        found = reshape(found, shape=(1, numbers.size, 1))
-        found = scatter_add(zeros((1, count, 1), found.dtype), constant(numbers), found)
+        more = _picked(products, places[~first])
+        found = scatter_add(found, constant(numbers[~first]), more)
     found = reshape(found, shape=(count,))
     return found if found.dtype == dtype else convert(found, dtype=dtype)
 
 
-# ---- forward by columns or reverse by rows ------------------------------------------------------
-
-
-def choose(graph, wrt, known, mode="auto"):
-    """The plan of the least cost for a graph.
-
-    Parameters
-    ----------
-    graph : Graph
-    wrt : sequence of int
-        Numbers of the inputs that derivatives are wanted by.
-    known : dict of Value to array
-        Positions known while compiling.
-    mode : {"auto", "forward", "reverse"}
-
-    Returns
-    -------
-    Forward or Reverse
-    """
-    separation = Separation(graph, wrt, known)
-    forward = Forward(separation)
-    if mode == "forward":
-        return forward.coloured()
-    reverse = [Reverse(separation)]
-    if separation.splits:
-        reverse.append(Reverse(Separation(graph, wrt, known, split=True)))
-    best = min(reverse, key=lambda plan: plan.bound).coloured()
-    for other in reverse:
-        if other.bound < best.count:
-            other.coloured()
-            best = other if other.count < best.count else best
-    if mode == "auto" and forward.bound < _REVERSE_COST * best.count:
-        forward.coloured()
-        if forward.count < _REVERSE_COST * best.count:
-            return forward
-    return best
-
-
-class Forward:
-    """Columns of the whole Jacobian in groups, one JVP each.
-
-    Attributes
-    ----------
-    separation : Separation
-    bound : int
-        No colouring has fewer colours.
-    colours : (n,) int64
-        Per column.
-    count : int
-    """
-
-    mode = "forward"
-
-    def __init__(self, separation):
-        sparse = require_scipy()
-        self.separation = separation
-        shape = (separation.n_rows, sum(v.size for v in separation.wrt))
-        ones = np.ones(separation.rows.size, bool)
-        self.pattern = sparse.coo_array(
-            (ones, (separation.rows, separation.columns)), shape=shape
-        ).tocsr()
-        self.bound = fewest_colours(self.pattern.indptr)
-
-    def coloured(self):
-        """Find the colours; returns itself."""
-        shapes = [v.shape for v in self.separation.wrt]
-        offsets = np.cumsum([0, *[v.size for v in self.separation.wrt]])
-        candidates = [*block_candidates(shapes), *lattice_candidates(shapes, offsets, self.bound)]
-        self.colours, self.count = colour_columns(self.pattern, candidates)
-        return self
-
-    def record(self, operands):
-        """Record the products.
-
-        Returns
-        -------
-        pieces : list of Value
-        entries : tuple
-            Rows, columns and places among the elements of ``pieces``.
-        """
-        graph, wrt = self.separation.graph, self.separation.wrt
-        inner_of = [v.size for v in graph.outputs]
-        lanes = _Lanes(self.colours, wrt, self.count)
-
-        def push(primals, seeds):
-            tangents = dict(zip(wrt, seeds, strict=True))
-            return record_jvp(graph, primals, [tangents.get(v) for v in graph.inputs])[1]
-
-        pieces, starts = lanes.sweep(push, graph, operands, inner_of, lambda primals: push)
-        rows = np.repeat(np.arange(self.pattern.shape[0]), np.diff(self.pattern.indptr))
-        columns = self.pattern.indices.astype(np.int64)
-        places = _places(starts, self.colours[columns], rows, np.cumsum([0, *inner_of]))
-        return pieces, (rows, columns, places)
-
-
-class Reverse:
-    """Rows of the core's Jacobian in groups, one VJP each; attributes as of :class:`Forward`, colours per row."""
-
-    mode = "reverse"
-
-    def __init__(self, separation):
-        self.separation = separation
-        self.pattern = separation.pattern.T.tocsr()
-        self.bound = fewest_colours(self.pattern.indptr)
-
-    def coloured(self):
-        """Find the colours; returns itself."""
-        candidates = block_candidates([v.shape for v in self.separation.core.outputs])
-        self.colours, self.count = colour_columns(self.pattern, candidates)
-        return self
+def _picked(products, places):
+    """Elements of a vector, in the shape that scatters want."""
+    if places.size == products.size and np.array_equal(places, np.arange(places.size)):
+        return reshape(products, shape=(1, places.size, 1))
+    return gather(reshape(products, shape=(1, products.size, 1)), constant(places))

@@ -1,8 +1,12 @@
-"""Random programs: the same list of operations runs on plain NumPy arrays of any precision and on traced values.
+"""Random programs: the same list of operations runs on plain NumPy arrays of any precision and on
+traced values.
 
-A :class:`Program` is made by :func:`draw` from anything with the interface of :class:`random.Random`. Operations pick their
-operands among the inputs and everything computed so far, so subexpressions are shared; steps that NumPy refuses, or whose
-numbers grow too large for a comparison, are left out. The oracle is NumPy: the program itself for values, differences in
+A :class:`Program` is made by :func:`draw` from anything with the interface of
+:class:`random.Random`. Operations pick their
+operands among the inputs and everything computed so far, so subexpressions are shared; steps that
+NumPy refuses, or whose
+numbers grow too large for a comparison, are left out. The oracle is NumPy: the program itself for
+values, differences in
 extended precision for derivatives.
 """
 
@@ -17,7 +21,19 @@ ROWS = 300
 # What makes many or large values of a long axis.
 MAKES_LARGE = {"outer", "prod", "cumprod"}
 # With one long axis, for what works on rows.
-TALL = [(ROWS,), (ROWS, 3), (3, ROWS), (ROWS, 1), (1, ROWS), (ROWS, 2, 3), (3,), (), (3, 3), (2, ROWS, 2), (ROWS, 4)]
+TALL = [
+    (ROWS,),
+    (ROWS, 3),
+    (3, ROWS),
+    (ROWS, 1),
+    (1, ROWS),
+    (ROWS, 2, 3),
+    (3,),
+    (),
+    (3, 3),
+    (2, ROWS, 2),
+    (ROWS, 4),
+]
 
 
 def is_traced(*values):
@@ -42,12 +58,13 @@ def loop(step, init, xs=None, length=None, reverse=False):
     if reverse:
         ys.reverse()
     if not ys:
-        carry_out, y = step(init, tuple(np.zeros(x.shape[1:], x.dtype) for x in xs or ()))
+        _, y = step(init, tuple(np.zeros(x.shape[1:], x.dtype) for x in xs or ()))
         return carry, tuple(np.zeros((0, *np.shape(p)), np.asarray(p).dtype) for p in y)
     return carry, tuple(np.stack([y[k] for y in ys]) for k in range(len(ys[0])))
 
 
-# ---- operations: name -> (number of operands, function of rng and shapes -> attributes, function) -----------
+# ---- operations: name -> (number of operands, function of rng and shapes -> attributes, function)
+# -----------
 
 
 def _none(rng, *shapes):
@@ -102,8 +119,12 @@ def _new_shape(rng, shape):
 
 
 def _wide_shape(rng, shape):
-    return ((*[rng.randrange(1, 4) for _ in range(rng.randrange(3))],
-             *[rng.randrange(1, 4) if n == 1 else n for n in shape]),)  # fmt: skip
+    return (
+        (
+            *[rng.randrange(1, 4) for _ in range(rng.randrange(3))],
+            *[rng.randrange(1, 4) if n == 1 else n for n in shape],
+        ),
+    )
 
 
 def _positions(rng, shape):
@@ -121,7 +142,8 @@ def _body(rng, *shapes):
 
 
 def _scan_scalar(x, y, kind, reverse):
-    """Loops over the first axis of x with carries of the shape of a row of x; y joins as a constant."""
+    """Loops over the first axis of x with carries of the shape of a row of x; y joins as a
+    constant."""
     row = x.shape[1:]
     zero = np.zeros(row)
     shared = np.sum(np.sin(y))
@@ -149,8 +171,14 @@ def _scan_scalar(x, y, kind, reverse):
         new = a * 0.9 + 0.1 * np.sin(b)
         return (new, b * 0.5 + new), (new,)
 
-    start = {0: (zero + 0.5,), 1: (zero + 0.1, zero + 0.2, zero + 0.3), 2: (zero, zero + 1.0),
-             3: (zero + 0.2, zero), 4: (zero,), 5: (zero + 1.0, zero + shared)}[kind]  # fmt: skip
+    start = {
+        0: (zero + 0.5,),
+        1: (zero + 0.1, zero + 0.2, zero + 0.3),
+        2: (zero, zero + 1.0),
+        3: (zero + 0.2, zero),
+        4: (zero,),
+        5: (zero + 1.0, zero + shared),
+    }[kind]
     carry, ys = scan(step, start, (x,), None, reverse)
     total = ys[0] * 0.5
     for c in carry:
@@ -195,7 +223,11 @@ OPERATIONS = {
     "where": (3, _none, lambda x, y, z: np.where(x > 0.1, y, z)),
     "safe_log": (1, _none, lambda x: np.where(x > 0.3, np.log(np.where(x > 0.3, x, 1)), x)),
     "sum": (1, _axes, lambda x, axes, keep: np.sum(x, axis=axes, keepdims=keep)),
-    "sum_of_products": (2, lambda rng, s, t: _axes(rng, np.broadcast_shapes(s, t)), lambda x, y, axes, keep: np.sum(x * y, axis=axes, keepdims=keep)),
+    "sum_of_products": (
+        2,
+        lambda rng, s, t: _axes(rng, np.broadcast_shapes(s, t)),
+        lambda x, y, axes, keep: np.sum(x * y, axis=axes, keepdims=keep),
+    ),
     "sum_of_squares": (1, _axes, lambda x, axes, keep: np.sum(x * x, axis=axes, keepdims=keep)),
     "mean": (1, _axes, lambda x, axes, keep: np.mean(x, axis=axes, keepdims=keep) if x.size else x),
     "max": (1, _axes, lambda x, axes, keep: np.max(x, axis=axes, keepdims=keep)),
@@ -214,12 +246,21 @@ OPERATIONS = {
     "reshape": (1, _new_shape, np.reshape),
     "expand": (1, lambda rng, s: (rng.randrange(len(s) + 1),), np.expand_dims),
     "broadcast": (1, _wide_shape, np.broadcast_to),
-    "concatenate": (2, lambda rng, s, t: (rng.randrange(len(s)),),
-                    lambda x, y, axis: np.concatenate([x, y], axis)),
-    "concatenate3": (3, lambda rng, s, t, u: (rng.randrange(len(s)),),
-                     lambda x, y, z, axis: np.concatenate([x, np.sin(y), z], axis)),
-    "stack": (2, lambda rng, s, t: (rng.randrange(len(s) + 1),),
-              lambda x, y, axis: np.stack([x, 2 * y], axis)),
+    "concatenate": (
+        2,
+        lambda rng, s, t: (rng.randrange(len(s)),),
+        lambda x, y, axis: np.concatenate([x, y], axis),
+    ),
+    "concatenate3": (
+        3,
+        lambda rng, s, t, u: (rng.randrange(len(s)),),
+        lambda x, y, z, axis: np.concatenate([x, np.sin(y), z], axis),
+    ),
+    "stack": (
+        2,
+        lambda rng, s, t: (rng.randrange(len(s) + 1),),
+        lambda x, y, axis: np.stack([x, 2 * y], axis),
+    ),
     "flip": (1, _axis, lambda x, axis: np.flip(x, axis)),
     "roll": (1, _axis, lambda x, axis: np.roll(x, 1, axis)),
     "take": (1, _positions, lambda x, p, axis: np.take(x, np.array(p), axis)),
@@ -229,11 +270,12 @@ OPERATIONS = {
     "repeat": (1, _axis, lambda x, axis: np.repeat(x, 2, axis)),
     "scatter": (2, lambda rng, s, t: _positions(rng, (s[0],)), _scatter),
     "scan": (2, _body, _scan_scalar),
-}  # fmt: skip
+}
 
 
 class Program:
-    """A list of ``(name, operands, attributes)``, the shapes of its inputs, and which values it returns."""
+    """A list of ``(name, operands, attributes)``, the shapes of its inputs, and which values it
+    returns."""
 
     def __init__(self, shapes, steps, results):
         self.shapes = shapes
@@ -260,8 +302,10 @@ class Program:
         return total
 
     def __repr__(self):
-        return f"Program({self.shapes}, [\n  " + ",\n  ".join(map(repr, self.steps)) + (
-            f"],\n {self.results})"
+        return (
+            f"Program({self.shapes}, [\n  "
+            + ",\n  ".join(map(repr, self.steps))
+            + (f"],\n {self.results})")
         )
 
 
@@ -303,7 +347,8 @@ def _pick(rng, count):
 
 
 def difference(function, inputs, directions, step=1e-6):
-    """The derivative along directions by a central difference in extended precision, or None at a kink."""
+    """The derivative along directions by a central difference in extended precision, or None at a
+    kink."""
     wide = [np.asarray(x, np.longdouble) for x in inputs]
     slopes = []
     with np.errstate(all="ignore"):

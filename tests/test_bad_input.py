@@ -1,4 +1,5 @@
-"""Bad input of any kind: an exception with a clear text, never a crash, never a silently wrong answer.
+"""Bad input of any kind: an exception with a clear text, never a crash, never a silently wrong
+answer.
 
 Each case is a call and a part of the message that it must give.
 """
@@ -46,15 +47,24 @@ CASES = {
     "matmul of numbers": (lambda: bp.compile(lambda a: a @ 3.0)(X), "scalar|matmul|operand"),
     "reshape": (lambda: bp.compile(lambda a: a.reshape(4, 2))(X), "reshape"),
     "reshape with two unknowns": (lambda: bp.compile(lambda a: a.reshape(-1, -1))(X), "unknown|-1"),
-    "concatenate shapes": (lambda: bp.compile(lambda a, b: np.concatenate([a, b], 0))(M, M.T), "concat"),
-    "concatenate nothing": (lambda: bp.compile(lambda a: np.concatenate([]))(X), "at least one|concat"),
+    "concatenate shapes": (
+        lambda: bp.compile(lambda a, b: np.concatenate([a, b], 0))(M, M.T),
+        "concat",
+    ),
+    "concatenate nothing": (
+        lambda: bp.compile(lambda a: np.concatenate([]))(X),
+        "at least one|concat",
+    ),
     "stack shapes": (lambda: bp.compile(lambda a: np.stack([a, a[:2]]))(X), "shape"),
     "where shapes": (lambda: bp.compile(lambda a: np.where(a > 0, a, a[:2]))(X), "broadcast"),
     "broadcast_to": (lambda: bp.compile(lambda a: np.broadcast_to(a, (5,)))(X), "broadcast"),
     "split": (lambda: bp.compile(lambda a: np.split(a, 4))(X), "equal division"),
     "transpose axes": (lambda: bp.compile(lambda a: a.transpose(0, 0))(M), "axes|axis"),
     "squeeze": (lambda: bp.compile(lambda a: np.squeeze(a, 0))(M), "size|one"),
-    "too many dimensions": (lambda: bp.compile(lambda a: a.reshape((1,) * 70))(np.ones(1)), "dim|axes"),
+    "too many dimensions": (
+        lambda: bp.compile(lambda a: a.reshape((1,) * 70))(np.ones(1)),
+        "dim|axes",
+    ),
     # Axes and indices
     "axis": (lambda: bp.compile(lambda a: np.sum(a, axis=2))(M), "axis 2|out of bounds"),
     "axis twice": (lambda: bp.compile(lambda a: np.sum(a, axis=(0, 0)))(M), "duplicate|axis"),
@@ -64,37 +74,58 @@ CASES = {
     "too many indices": (lambda: bp.compile(lambda a: a[0, 0])(X), "too many indices"),
     "float index": (lambda: bp.compile(lambda a: a[1.5])(X), "ind|integer"),
     "array index": (lambda: bp.compile(lambda a: a[np.array([0, 9])])(X), "out of bounds|9"),
-    "traced index": (lambda: bp.compile(lambda a, i: a[i])(X, np.array([0, 9])), "out of|range|bounds"),
-    "traced negative index": (lambda: bp.compile(lambda a, i: np.take(a, i))(X, -8), "out of|range|bounds"),
+    "traced index": (
+        lambda: bp.compile(lambda a, i: a[i])(X, np.array([0, 9])),
+        "out of|range|bounds",
+    ),
+    "traced negative index": (
+        lambda: bp.compile(lambda a, i: np.take(a, i))(X, -8),
+        "out of|range|bounds",
+    ),
     "index in gradient": (
-        lambda: bp.grad(lambda a, i: np.sum(a[i] ** 2))(X, np.array([6])), "out of|range|bounds"),
+        lambda: bp.grad(lambda a, i: np.sum(a[i] ** 2))(X, np.array([6])),
+        "out of|range|bounds",
+    ),
     "index in a loop": (
         lambda: bp.scan(lambda c, i: (c + bp.numpy.take(X, i), None), 0.0, np.array([1, 77])),
-        "out of|range|bounds"),
+        "out of|range|bounds",
+    ),
     "float array index": (lambda: bp.compile(lambda a: a[np.array([0.0])])(X), "integer"),
     "zero step": (lambda: bp.compile(lambda a: a[::0])(X), "zero"),
     # Dtypes and values
     "sqrt of bool": (lambda: bp.compile(np.sqrt)(np.array([True])), "bool|float16"),
     "bits of floats": (lambda: bp.compile(lambda a: a & 1)(X), "float|bit"),
     "minus of bools": (lambda: bp.compile(lambda a: a - a)(np.array([True])), "bool"),
-    "negative exponent": (lambda: bp.compile(lambda a, b: a**b)(np.array([2]), np.array([-1])), "negative"),
+    "negative exponent": (
+        lambda: bp.compile(lambda a, b: a**b)(np.array([2]), np.array([-1])),
+        "negative",
+    ),
     "astype complex": (lambda: bp.compile(lambda a: a.astype(complex))(X), "complex"),
     "unknown dtype": (lambda: bp.compile(lambda a: a.astype("f9"))(X), "f9"),
     "unsupported function": (lambda: bp.compile(np.linalg.eig)(np.eye(3)), "eig"),
     "unsupported option": (lambda: bp.compile(lambda a: np.sort(a, kind="xx"))(X), "sort|kind"),
     "empty maximum": (lambda: bp.compile(np.max)(np.zeros(0)), "zero-size"),
     "reshape of a repeated number": (
-        lambda: bp.compile(lambda a: np.broadcast_to(a, (6,)).reshape(4, 2))(1.0), "reshape"),
+        lambda: bp.compile(lambda a: np.broadcast_to(a, (6,)).reshape(4, 2))(1.0),
+        "reshape",
+    ),
     "repeating what is repeated": (
-        lambda: bp.compile(lambda a: np.broadcast_to(np.broadcast_to(a, (3,)), (5,)))(1.0), "broadcast"),
+        lambda: bp.compile(lambda a: np.broadcast_to(np.broadcast_to(a, (3,)), (5,)))(1.0),
+        "broadcast",
+    ),
     "axis twice in a transpose": (
-        lambda: bp.compile(lambda a: a.transpose(0, 0))(np.ones((2, 2))), "axes|axis"),
+        lambda: bp.compile(lambda a: a.transpose(0, 0))(np.ones((2, 2))),
+        "axes|axis",
+    ),
     # Transformations
     "gradient of an array": (lambda: bp.grad(lambda x: x)(X), "scalar"),
     "gradient of nothing": (lambda: bp.grad(lambda x: None)(X), "None|scalar"),
     "gradient of text": (lambda: bp.grad(lambda x: "a")(X), "str|scalar"),
     "argnums": (lambda: bp.grad(lambda x: x, argnums=1)(1.0), "argnums"),
-    "argnums that are no numbers": (lambda: bp.grad(lambda x: x, argnums="0")(1.0), "argnums|int|str"),
+    "argnums that are no numbers": (
+        lambda: bp.grad(lambda x: x, argnums="0")(1.0),
+        "argnums|int|str",
+    ),
     "vmap lengths": (lambda: bp.vmap(lambda a, b: a)(X, X[:2]), "length"),
     "vmap of a number": (lambda: bp.vmap(lambda a: a)(1.0), "axis"),
     "vmap of nothing": (lambda: bp.vmap(lambda a: a, in_axes=None)(X), "mapped"),
@@ -102,13 +133,15 @@ CASES = {
     "vjp shape": (lambda: bp.vjp(np.sin, X)[1](X[:2]), "shape"),
     "hvp of an integer": (lambda: bp.hvp(lambda x: np.sum(x))(np.arange(3), np.ones(3)), "int64"),
     "not a function": (lambda: bp.grad(3)(1.0), "function|callable"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_refused(name):
     call, text = CASES[name]
-    with pytest.raises((TypeError, ValueError, IndexError, NotImplementedError, OverflowError), match=text):
+    with pytest.raises(
+        (TypeError, ValueError, IndexError, NotImplementedError, OverflowError), match=text
+    ):
         call()
     # The engine is none the worse for it.
     np.testing.assert_array_equal(f(X), 2 * X)
@@ -171,7 +204,12 @@ def test_deeply_nested_arguments():
         "    print(type(error).__name__)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=os.environ, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-500:]
 

@@ -166,7 +166,12 @@ def test_has_aux():
         return np.sum(x**2), {"twice": 2 * x, "n": 3, "name": "aux", "none": None}
 
     (value, aux), slope = bp.value_and_grad(f, has_aux=True)(X)
-    assert value == pytest.approx(X @ X) and aux["n"] == 3 and aux["name"] == "aux" and aux["none"] is None
+    assert (
+        value == pytest.approx(X @ X)
+        and aux["n"] == 3
+        and aux["name"] == "aux"
+        and aux["none"] is None
+    )
     np.testing.assert_allclose(aux["twice"], 2 * X)
     slope2, aux = bp.grad(f, has_aux=True)(X)
     np.testing.assert_allclose(slope, slope2)
@@ -177,7 +182,9 @@ def test_has_aux():
 def test_gradient_of_what_does_not_depend():
     np.testing.assert_array_equal(bp.grad(lambda x, y: np.sum(y))(X, X), np.zeros(3))
     np.testing.assert_array_equal(bp.grad(lambda x: np.sum(np.floor(x)))(X), np.zeros(3))
-    np.testing.assert_array_equal(bp.jacobian(lambda x: np.arange(2.0) + 0 * x[0])(X), np.zeros((2, 3)))
+    np.testing.assert_array_equal(
+        bp.jacobian(lambda x: np.arange(2.0) + 0 * x[0])(X), np.zeros((2, 3))
+    )
     np.testing.assert_array_equal(bp.hessian(lambda x: np.sum(x))(X), np.zeros((3, 3)))
     _, pullback = bp.vjp(lambda x: np.sign(x), X)
     np.testing.assert_array_equal(pullback(np.ones(3))[0], np.zeros(3))
@@ -211,7 +218,9 @@ def test_vjp_inside():
 
     value, slope = bp.value_and_grad(f)(X)
     assert value == pytest.approx(plain(X))
-    np.testing.assert_allclose(slope, 2 * X * np.sin(X) * np.cos(X) + X**2 * np.cos(2 * X), rtol=1e-12)
+    np.testing.assert_allclose(
+        slope, 2 * X * np.sin(X) * np.cos(X) + X**2 * np.cos(2 * X), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
@@ -321,6 +330,7 @@ def test_bad_directions(call, text):
 
 def test_deep_chain_needs_no_recursion():
     """2 10^4 nodes in a row: traced, differentiated, lowered, run, printed, deleted."""
+
     def f(x):
         y = x
         for _ in range(10_000):

@@ -1,6 +1,8 @@
-"""Random programs through the whole engine, against NumPy: values, gradients, second derivatives, vmap, float32.
+"""Random programs through the whole engine, against NumPy: values, gradients, second derivatives,
+vmap, float32.
 
-Programs share subexpressions and mix views, reductions, products, selections and loops, so they stress what lowering does: sums
+Programs share subexpressions and mix views, reductions, products, selections and loops, so they
+stress what lowering does: sums
 of contributions in place, parts written where they belong, fused products, shared memory.
 """
 
@@ -25,13 +27,18 @@ programs = st.randoms(use_true_random=False).map(lambda rng: draw(rng, n_steps=1
 short = st.randoms(use_true_random=False).map(lambda rng: draw(rng, n_steps=9))
 tall = st.randoms(use_true_random=False).map(
     lambda rng: draw(
-        rng, n_steps=12, names=[n for n in OPERATIONS if n not in MAKES_LARGE], shapes=TALL, most=4000
+        rng,
+        n_steps=12,
+        names=[n for n in OPERATIONS if n not in MAKES_LARGE],
+        shapes=TALL,
+        most=4000,
     )
 )
 
 
 def close(found, wanted, rtol):
-    """Whether arrays agree to a part of the largest element; NaN in ``wanted`` stands for "not known"."""
+    """Whether arrays agree to a part of the largest element; NaN in ``wanted`` stands for "not
+    known"."""
     found, wanted = np.asarray(found), np.asarray(wanted)
     assert found.shape == wanted.shape
     if wanted.size:
@@ -59,13 +66,13 @@ def gradient_of(program):
     return bp.grad(lambda *a: program.scalar(*a), argnums=tuple(range(len(program.shapes))))
 
 
-@settings(max_examples=250)
+@settings(max_examples=400)
 @given(programs)
 def test_values(program):
     check_value(program, inputs_of(program.shapes))
 
 
-@settings(max_examples=150)
+@settings(max_examples=250)
 @given(programs)
 def test_gradients(program):
     inputs = inputs_of(program.shapes)
@@ -110,7 +117,10 @@ def test_second_order(program):
 @given(short)
 def test_vmap(program):
     near = [
-        [x + 0.05 * s * np.cos(np.arange(x.size) + s).reshape(x.shape) for x in inputs_of(program.shapes)]
+        [
+            x + 0.05 * s * np.cos(np.arange(x.size) + s).reshape(x.shape)
+            for x in inputs_of(program.shapes)
+        ]
         for s in range(3)
     ]
     stacked = [np.stack(column) for column in zip(*near, strict=True)]
@@ -141,7 +151,7 @@ def test_float32(program):
             np.testing.assert_allclose(one, wide, rtol=0, atol=20 * error + 1e-4 * scale)
 
 
-@settings(max_examples=80)
+@settings(max_examples=120)
 @given(tall)
 def test_many_rows(program):
     """A long axis: large kernels, and whatever the compiler does with rows."""
@@ -163,29 +173,68 @@ def test_many_rows(program):
 # Programs that once failed.
 FOUND = {
     "loop over nothing": Program(
-        [(2, 1, 4)], [("slice", (0,), (((None, None, 1), (1, None, 1), (None, None, 1)),)),
-                      ("cumprod", (1,), (2,))], [2]),
+        [(2, 1, 4)],
+        [
+            ("slice", (0,), (((None, None, 1), (1, None, 1), (None, None, 1)),)),
+            ("cumprod", (1,), (2,)),
+        ],
+        [2],
+    ),
     "zeros around a part of a concatenation": Program(
-        [(3,), (0,)], [("pad", (1,), (((0, 1),),)), ("concatenate", (2, 0), (0,))], [3]),
+        [(3,), (0,)], [("pad", (1,), (((0, 1),),)), ("concatenate", (2, 0), (0,))], [3]
+    ),
     "padded parts of a concatenation": Program(
-        [(3,)], [("scale", (0,), ()), ("pad", (1,), (((1, 1),),)), ("concatenate", (2, 0), (0,))], [3]),
+        [(3,)],
+        [("scale", (0,), ()), ("pad", (1,), (((1, 1),),)), ("concatenate", (2, 0), (0,))],
+        [3],
+    ),
     "sum that claims a place it cannot use": Program(
         [(3,), (2, 3, 4)],
-        [("transpose", (1,), ((1, 0, 2),)), ("cumsum", (2,), (2,)), ("max", (1,), ((0, 1, 2), True)),
-         ("take", (2,), ((0,), 0)), ("min", (3,), (None, False)),
-         ("scatter", (4, 6), ((-1, 0, 0, -1), 0))], [7, 5]),
+        [
+            ("transpose", (1,), ((1, 0, 2),)),
+            ("cumsum", (2,), (2,)),
+            ("max", (1,), ((0, 1, 2), True)),
+            ("take", (2,), ((0,), 0)),
+            ("min", (3,), (None, False)),
+            ("scatter", (4, 6), ((-1, 0, 0, -1), 0)),
+        ],
+        [7, 5],
+    ),
     "contribution that comes twice": Program(
-        [(3,), (3,)], [("sin", (0,), ()), ("double", (2,), ()), ("multiply", (2, 1), ()),
-                       ("add", (3, 4), ()), ("multiply", (1, 5), ())], [6]),
+        [(3,), (3,)],
+        [
+            ("sin", (0,), ()),
+            ("double", (2,), ()),
+            ("multiply", (2, 1), ()),
+            ("add", (3, 4), ()),
+            ("multiply", (1, 5), ()),
+        ],
+        [6],
+    ),
     "contribution of a loop to a number": Program(
-        [(1, 4)], [("slice", (0,), (((None, None, 1), -3),)), ("scale", (1,), ()),
-                   ("cumprod", (1,), (0,)), ("hypot", (3, 2), ())], [4]),
+        [(1, 4)],
+        [
+            ("slice", (0,), (((None, None, 1), -3),)),
+            ("scale", (1,), ()),
+            ("cumprod", (1,), (0,)),
+            ("hypot", (3, 2), ()),
+        ],
+        [4],
+    ),
     "float32 rows of twelve bytes, backwards": Program(
-        [(4, 3)], [("scale", (0,), ()), ("scan", (1, 1), (0, True))], [2]),
+        [(4, 3)], [("scale", (0,), ()), ("scan", (1, 1), (0, True))], [2]
+    ),
     "truth value repeated over rows": Program(
-        [(3, 1)], [("max", (0,), ((0, 1), False)), ("broadcast", (1,), ((2, 3),)),
-                   ("reshape", (0,), ((-1,),)), ("where", (2, 3, 1), ())], [4]),
-}  # fmt: skip
+        [(3, 1)],
+        [
+            ("max", (0,), ((0, 1), False)),
+            ("broadcast", (1,), ((2, 3),)),
+            ("reshape", (0,), ((-1,),)),
+            ("where", (2, 3, 1), ()),
+        ],
+        [4],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", FOUND)

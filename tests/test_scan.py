@@ -1,6 +1,8 @@
-"""Loops: every kind of carry and output, in every direction and mode, against plain Python loops over NumPy.
+"""Loops: every kind of carry and output, in every direction and mode, against plain Python loops
+over NumPy.
 
-Each case is a function ``case(x, scan)``; with ``bp.scan`` it runs through the engine, with :func:`loop` it is NumPy.
+Each case is a function ``case(x, scan)``; with ``bp.scan`` it runs through the engine, with
+:func:`loop` it is NumPy.
 """
 
 import numpy as np
@@ -67,14 +69,17 @@ CASES = {
     ),
     "trees of slices": lambda x, s: np.sum(
         s(
-            lambda c, v: (c * 0.5 + v["a"][0] @ v["a"][1], c), np.zeros(2),
+            lambda c, v: (c * 0.5 + v["a"][0] @ v["a"][1], c),
+            np.zeros(2),
             {"a": (x.reshape(3, 2), np.stack([x.reshape(3, 2)] * 2, 1) * x[0])},
-        )[1] ** 2
+        )[1]
+        ** 2
     ),
     "trees of carries": lambda x, s: (lambda c, y: c["p"] * c["q"][0] + np.sum(y["u"]))(
         *s(
             lambda c, v: ({"p": c["p"] * v, "q": [c["q"][0] + c["p"]]}, {"u": c["q"][0]}),
-            {"p": x[0], "q": [x[1]]}, x,
+            {"p": x[0], "q": [x[1]]},
+            x,
         )
     ),
     "slices of captured arrays": lambda x, s: s(
@@ -92,7 +97,8 @@ CASES = {
             lambda c, v: (lambda d, ws: (d + np.sum(ws), ws))(
                 *s(lambda d, w: (np.sin(d * w + v * x), d * c), c * 0.3, x[:3])
             ),
-            x * 0.2, x,
+            x * 0.2,
+            x,
         )[1]
     ),
     "integer carry": lambda x, s: (lambda c: c[1] * c[0])(
@@ -121,9 +127,7 @@ CASES = {
         *s(lambda c, v: ((v, c[0]), c[1] * v), (x[0], x[1]), x)
     ),
     "one result in many places": lambda x, s: (lambda c, y: c[0] * c[1] + np.sum(y[0] * y[1]))(
-        *s(
-            lambda c, v: (lambda n: ((n, n), (n, n)))(c[0] * v + c[1]), (x[0], x[1]), x
-        )
+        *s(lambda c, v: (lambda n: ((n, n), (n, n)))(c[0] * v + c[1]), (x[0], x[1]), x)
     ),
     "slice as output": lambda x, s: (lambda y: np.sum(y[0] * y[1]))(
         s(lambda c, v: (c * v, (v, c)), x[0], x)[1]
@@ -149,20 +153,18 @@ CASES = {
         s(lambda c, v: ((c[0] * v + c[1], c[0][::-1]), None), (x, x * 0.5), x)[0]
     ),
     "loop over a loop's outputs": lambda x, s: np.sum(
-        s(
-            lambda c, v: (c + v[0] * v[1], c), 0.0, (s(lambda c, v: (c * v, c), 1.0, x)[1], x)
-        )[1]
+        s(lambda c, v: (c + v[0] * v[1], c), 0.0, (s(lambda c, v: (c * v, c), 1.0, x)[1], x))[1]
     ),
     "one step": lambda x, s: s(lambda c, v: (c * v, None), x[1], x[:1])[0],
     "flipped slices": lambda x, s: np.sum(s(lambda c, v: (c * v + 1.0, c), 1.0, x[::-1])[1] ** 2),
-    "every second slice": lambda x, s: np.sum(s(lambda c, v: (c * v + 1.0, c), 1.0, x[::2])[1] ** 2),
+    "every second slice": lambda x, s: np.sum(
+        s(lambda c, v: (c * v + 1.0, c), 1.0, x[::2])[1] ** 2
+    ),
     "columns as slices": lambda x, s: np.sum(
         s(lambda c, v: (c * v, c + v), np.ones(3), x.reshape(3, 2).T)[1] ** 2
     ),
     "product of matrices": lambda x, s: np.sum(
-        s(
-            lambda c, v: (c @ x.reshape(2, 3).T @ x.reshape(2, 3) * 0.3 + v, c), x[:3], x
-        )[1] ** 2
+        s(lambda c, v: (c @ x.reshape(2, 3).T @ x.reshape(2, 3) * 0.3 + v, c), x[:3], x)[1] ** 2
     ),
     "reduction inside": lambda x, s: np.sum(
         s(lambda c, v: (c - np.max(c) * 0.1 + np.mean(c * v), np.cumsum(c)), x, x)[1]
@@ -170,7 +172,7 @@ CASES = {
     "Runge-Kutta": lambda x, s: (lambda c: c[0] * c[1])(
         s(lambda c, _: (_runge_kutta(c, x), None), (x[0], x[1]), None, 12)[0]
     ),
-}  # fmt: skip
+}
 
 
 def _runge_kutta(c, p):
@@ -256,13 +258,17 @@ def test_stopped_carry_is_read_before_it_changes():
     )
 
 
-@pytest.mark.parametrize("name", ["rotation", "shift register", "vector outputs", "nested over vectors"])
+@pytest.mark.parametrize(
+    "name", ["rotation", "shift register", "vector outputs", "nested over vectors"]
+)
 def test_float32(name):
     x = X.astype(np.float32)
     value, gradient = bp.value_and_grad(lambda x: CASES[name](x, bp.scan))(x)
     assert value.dtype == gradient.dtype == np.float32
     np.testing.assert_allclose(value, CASES[name](X, loop), rtol=1e-5)
-    np.testing.assert_allclose(gradient, bp.grad(lambda x: CASES[name](x, bp.scan))(X), rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(
+        gradient, bp.grad(lambda x: CASES[name](x, bp.scan))(X), rtol=2e-5, atol=2e-5
+    )
 
 
 def test_third_order():
@@ -279,7 +285,9 @@ def test_no_steps():
     carry, ys = bp.scan(lambda c, x: (c + x, {"a": c, "b": x}), 2.0, np.zeros(0))
     assert carry == 2.0 and ys["a"].shape == ys["b"].shape == (0,)
     value, slope = bp.value_and_grad(
-        lambda x: (lambda c, y: c * 3 + np.sum(y))(*bp.scan(lambda c, v: (c * v, c), x, np.zeros(0)))
+        lambda x: (lambda c, y: c * 3 + np.sum(y))(
+            *bp.scan(lambda c, v: (c * v, c), x, np.zeros(0))
+        )
     )(2.0)
     assert value == 6.0 and slope == 3.0
     carry, ys = bp.scan(lambda c, _: (c * 2, c), np.ones(3), None, 0)
@@ -288,8 +296,12 @@ def test_no_steps():
 
 
 def test_long_loop_needs_little_to_compile():
-    f = bp.value_and_grad(lambda x: bp.scan(lambda c, _: (np.cos(c * x), None), 0.3, None, 100_000)[0])
-    short = bp.value_and_grad(lambda x: bp.scan(lambda c, _: (np.cos(c * x), None), 0.3, None, 10)[0])
+    f = bp.value_and_grad(
+        lambda x: bp.scan(lambda c, _: (np.cos(c * x), None), 0.3, None, 100_000)[0]
+    )
+    short = bp.value_and_grad(
+        lambda x: bp.scan(lambda c, _: (np.cos(c * x), None), 0.3, None, 10)[0]
+    )
     assert f.lower(0.9).tape.n_instructions == short.lower(0.9).tape.n_instructions
     value, _ = f(0.9)
     c = 0.3
@@ -335,6 +347,7 @@ def test_vmap_over_part_of_the_operands():
 
 def test_gradient_inside_scan():
     """Descent by gradients taken inside of the loop, differentiated by the rate."""
+
     def f(rate):
         slope = bp.grad(lambda w: np.sum((w - 1) ** 4))
         return np.sum(bp.scan(lambda w, _: (w - rate * slope(w), None), np.zeros(2), None, 5)[0])
@@ -375,11 +388,19 @@ def test_integers_and_widening():
         (lambda: bp.scan(lambda c, x: (c, None), 0.0, 3.0), TypeError, "leading axis"),
         (lambda: bp.scan(lambda c, x: ((c, c), None), 0.0, X), TypeError, "structure"),
         (lambda: bp.scan(lambda c, x: (c * X, None), 0.0, X), TypeError, "shape"),
-        (lambda: bp.scan(lambda c, x: (c.astype(np.float32), None), np.zeros(2), X), TypeError, "float32|f32"),
+        (
+            lambda: bp.scan(lambda c, x: (c.astype(np.float32), None), np.zeros(2), X),
+            TypeError,
+            "float32|f32",
+        ),
         (lambda: bp.scan(lambda c, x: (c, "y"), 0.0, X), TypeError, "part of y|str"),
-        (lambda: bp.scan(lambda c, x: (c if c > 0 else x, None), 0.0, X), TypeError, "test_scan.py"),
+        (
+            lambda: bp.scan(lambda c, x: (c if c > 0 else x, None), 0.0, X),
+            TypeError,
+            "test_scan.py",
+        ),
     ],
-)  # fmt: skip
+)
 def test_misuse(call, error, text):
     with pytest.raises(error, match=text):
         call()

@@ -1,4 +1,5 @@
-"""What a trace cannot record: each gives an exception that names the user's line and the way out."""
+"""What a trace cannot record: each gives an exception that names the user's line and the way
+out."""
 
 import math
 import re
@@ -120,10 +121,30 @@ def formatting(x):
 
 
 REFUSED = [
-    branch, loop, conjunction, python_maximum, to_float, to_int, as_index, to_range, mathematics, item,
-    assignment, slice_assignment, traced_assignment, in_place, out_argument, mask, where_alone, nonzero,
-    as_array, conversion, truth_in_assert, membership, formatting,
-]  # fmt: skip
+    branch,
+    loop,
+    conjunction,
+    python_maximum,
+    to_float,
+    to_int,
+    as_index,
+    to_range,
+    mathematics,
+    item,
+    assignment,
+    slice_assignment,
+    traced_assignment,
+    in_place,
+    out_argument,
+    mask,
+    where_alone,
+    nonzero,
+    as_array,
+    conversion,
+    truth_in_assert,
+    membership,
+    formatting,
+]
 
 
 def line_of(function):
@@ -215,7 +236,9 @@ def test_shape_errors_name_the_line():
     with pytest.raises(ValueError, match="broadcast") as caught:
         bp.compile(f)(X)
     frames = traceback.extract_tb(caught.tb)
-    assert any(frame.lineno == line_of(f) and "test_trace_errors" in frame.filename for frame in frames)
+    assert any(
+        frame.lineno == line_of(f) and "test_trace_errors" in frame.filename for frame in frames
+    )
 
 
 def test_derivative_errors_name_the_line():

@@ -3,7 +3,7 @@
 from adapters.autograd_ import Autograd
 from adapters.by_hand import NumpyByHand
 from adapters.c_limit import CLimit
-from adapters.casadi_ import Casadi
+from adapters.casadi_ import Casadi, CasadiInC
 from adapters.jax_ import Jax
 from adapters.pybackprop_ import (
     Pybackprop,
@@ -23,6 +23,7 @@ ADAPTERS = (
     Torch(),
     Autograd(),
     Casadi(),
+    CasadiInC(),
     Pytensor(),
     NumpyByHand(),
     CLimit(),

@@ -29,6 +29,10 @@ class AutogradOps(Ops):
         """``autograd.scipy.special.erfc``."""
         return self._special.erfc(z)
 
+    def sigmoid(self, z):
+        """``autograd.scipy.special.expit``."""
+        return self._special.expit(z)
+
     def logsumexp(self, z):
         """``autograd.scipy.special.logsumexp``."""
         return self._special.logsumexp(z, axis=-1)

@@ -42,9 +42,21 @@ class Ops:
             carry, _ = step(carry, tuple(x[i] for x in xs))
         return carry, None
 
+    def shape(self, array):
+        """Its extents, as numbers."""
+        return array.shape
+
     def rowwise(self, fn):
         """Turn ``fn(x)`` of one row into values and gradients of all rows."""
         raise Unsupported("no gradients of many rows")
+
+    def vmap(self, fn, in_axes=0):
+        """Map ``fn`` over the leading axes of its arguments."""
+        raise Unsupported("no mapping over rows")
+
+    def jacobian(self, fn, argnums=0):
+        """The Jacobian of ``fn``, an array or a tuple of them."""
+        raise Unsupported("no Jacobian to speak of")
 
     def erfc(self, z):
         """The complementary error function."""
@@ -53,6 +65,10 @@ class Ops:
     def softplus(self, z):
         """log(1 + exp(z))."""
         return self.np.logaddexp(0.0, z)
+
+    def sigmoid(self, z):
+        """1 / (1 + exp(-z))."""
+        return 1.0 / (1.0 + self.np.exp(-z))
 
     def relu(self, z):
         """max(z, 0)."""

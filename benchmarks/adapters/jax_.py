@@ -29,6 +29,14 @@ class JaxOps(Ops):
         """``jax.vmap`` of ``jax.value_and_grad``."""
         return self._jax.vmap(self._jax.value_and_grad(fn))
 
+    def vmap(self, fn, in_axes=0):
+        """``jax.vmap``."""
+        return self._jax.vmap(fn, in_axes)
+
+    def jacobian(self, fn, argnums=0):
+        """``jax.jacfwd``: few parameters, many results."""
+        return self._jax.jacfwd(fn, argnums)
+
     def erfc(self, z):
         """``jax.lax.erfc``."""
         return self._jax.lax.erfc(z)
@@ -36,6 +44,10 @@ class JaxOps(Ops):
     def softplus(self, z):
         """``jax.nn.softplus``."""
         return self._jax.nn.softplus(z)
+
+    def sigmoid(self, z):
+        """``jax.nn.sigmoid``."""
+        return self._jax.nn.sigmoid(z)
 
     def relu(self, z):
         """``jax.nn.relu``."""
@@ -87,7 +99,7 @@ class Jax(Adapter):
         to_value = np.asarray if case.value_shape else float
 
         # A tree costs a tree_map at each call; a single array should not pay for it.
-        if isinstance(x, np.ndarray) or case.derivative_shape:
+        if isinstance(case.blank()[1], np.ndarray):
             to_numpy = np.asarray
         else:
 

@@ -31,6 +31,14 @@ class TorchOps(Ops):
 
         return values_and_gradients
 
+    def vmap(self, fn, in_axes=0):
+        """``torch.func.vmap``."""
+        return self.np.func.vmap(fn, in_axes)
+
+    def jacobian(self, fn, argnums=0):
+        """``torch.func.jacfwd``: few parameters, many results."""
+        return self.np.func.jacfwd(fn, argnums)
+
     def erfc(self, z):
         """``torch.erfc``."""
         return self.np.erfc(z)
@@ -38,6 +46,10 @@ class TorchOps(Ops):
     def softplus(self, z):
         """``torch.nn.functional.softplus``, exact: its default is linear above 20."""
         return self.np.nn.functional.softplus(z, threshold=40.0)
+
+    def sigmoid(self, z):
+        """``torch.sigmoid``."""
+        return self.np.sigmoid(z)
 
     def relu(self, z):
         """``torch.relu``."""

@@ -11,14 +11,13 @@ static size_t work_bytes(const int64_t *dims)
     return 0;
 }
 
-static void once(const int64_t *dims, const void *const *in, void *const *out, void *work)
+/* A function of its own: gcc trusts `restrict` of parameters, not of eleven local pointers. */
+static void prices(int64_t n, const REAL *restrict expiry, const REAL *restrict forward,
+                   const REAL *restrict rate, const REAL *restrict strike,
+                   const REAL *restrict volatility, REAL *restrict price,
+                   REAL *restrict by_expiry, REAL *restrict by_forward, REAL *restrict by_rate,
+                   REAL *restrict by_strike, REAL *restrict by_vol)
 {
-    (void)work;
-    const int64_t n = dims[0];
-    const REAL *restrict expiry = in[0], *restrict forward = in[1], *restrict rate = in[2];
-    const REAL *restrict strike = in[3], *restrict volatility = in[4];
-    REAL *restrict price = out[0], *restrict by_expiry = out[1], *restrict by_forward = out[2];
-    REAL *restrict by_rate = out[3], *restrict by_strike = out[4], *restrict by_vol = out[5];
     const REAL half = (REAL)0.70710678118654752440, peak = (REAL)0.39894228040143267794;
     for (int64_t i = 0; i < n; i++) {
         REAL f = forward[i], k = strike[i], t = expiry[i], v = volatility[i], r = rate[i];
@@ -34,4 +33,11 @@ static void once(const int64_t *dims, const void *const *in, void *const *out, v
         by_vol[i] = vega;
         by_rate[i] = -t * value;
     }
+}
+
+static void once(const int64_t *dims, const void *const *in, void *const *out, void *work)
+{
+    (void)work;
+    prices(dims[0], in[0], in[1], in[2], in[3], in[4], out[0], out[1], out[2], out[3], out[4],
+           out[5]);
 }

@@ -1,6 +1,7 @@
 /* One step of a ReLU network 64-128-64-10 with mean softmax cross-entropy, by tiles of 128 rows.
 
-   The products are those of product.h: all sizes are multiples of its block; the ten classes are padded to sixteen columns, whose logits are set so low that they vanish.
+   The products are those of product.h: all sizes are multiples of its block; the ten classes are
+   padded to sixteen columns, whose logits are set so low that they vanish.
 
    dims: batch.  in: W1[64][128], W2[128][64], W3[64][10], b1[128], b2[64], b3[10], X[batch][64],
    one_hot[batch][10].  out: value[1], and gradients in the order of the parameters.

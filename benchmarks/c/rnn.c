@@ -34,8 +34,9 @@ static void once(const int64_t *dims, const void *const *in, void *const *out, v
             memcpy(h[t + 1][i], b, sizeof h[0][0]);
         product(BATCH, WIDTH, INPUTS, sequence[t][0], INPUTS, 1, U, WIDTH, h[t + 1][0], WIDTH);
         product(BATCH, WIDTH, WIDTH, h[t][0], WIDTH, 1, W, WIDTH, h[t + 1][0], WIDTH);
-        for (int i = 0; i < BATCH * WIDTH; i++)
-            h[t + 1][0][i] = tanh(h[t + 1][0][i]);
+        for (int i = 0; i < BATCH; i++)
+            for (int j = 0; j < WIDTH; j++)
+                h[t + 1][i][j] = 1 - 2 / (1 + exp(2 * h[t + 1][i][j])); /* tanh */
     }
     REAL dU[INPUTS][WIDTH] = {{0}}, dW[WIDTH][WIDTH] = {{0}}, db[WIDTH] = {0}, dv[WIDTH] = {0};
     REAL dc = 0, total = 0, WT[WIDTH][WIDTH];

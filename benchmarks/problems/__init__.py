@@ -1,12 +1,16 @@
 """The list of problems. A new one is one file here, and one line below."""
 
 from problems.ar3 import Ar3
+from problems.ba import Ba
 from problems.binomial import Binomial
 from problems.black76 import Black76
 from problems.chain import Chain
+from problems.gmm import Gmm
+from problems.hand import Hand
 from problems.kalman import Kalman
 from problems.kernel import Kernel
 from problems.logistic import Logistic
+from problems.lstm import Lstm
 from problems.mixture import Mixture
 from problems.mlp import Mlp
 from problems.ode import Ode
@@ -32,4 +36,8 @@ PROBLEMS = (
     Mixture(),
     Rnn(),
     Black76(),
+    Gmm(),
+    Ba(),
+    Hand(),
+    Lstm(),
 )

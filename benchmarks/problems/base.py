@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-
 # So small that its square vanishes beside 1 in any precision, and nothing is subtracted.
 STEP = np.longdouble(1e-30)
 
@@ -117,8 +116,8 @@ class Case:
         Which of the bars this case belongs to ("small", "large", ...).
     value_shape : tuple of int
         Shape of the value.
-    derivative_shape : tuple of int or None
-        Shape of the derivative, if it is one array; None if it is a tree like `x`.
+    derivative : array, tree of arrays or None
+        What the derivative looks like; None if it is like `x`.
     """
 
     problem: "Problem"
@@ -129,7 +128,7 @@ class Case:
     rtol: float = 1e-10
     tags: frozenset = field(default_factory=frozenset)
     value_shape: tuple = ()
-    derivative_shape: tuple | None = None
+    derivative: object = None
 
     @property
     def dtype(self):
@@ -138,10 +137,8 @@ class Case:
 
     def blank(self):
         """Arrays for a value and for its derivative, of the right shapes."""
-        value = np.empty(self.value_shape, self.dtype)
-        if self.derivative_shape is not None:
-            return value, np.empty(self.derivative_shape, self.dtype)
-        return value, map_tree(np.empty_like, self.x)
+        like = self.x if self.derivative is None else self.derivative
+        return np.empty(self.value_shape, self.dtype), map_tree(np.empty_like, like)
 
     def reference(self):
         """Value and derivative leaves, from the problem.

@@ -9,9 +9,11 @@ References
 F. Black, "The pricing of commodity contracts", Journal of Financial Economics 3 (1976), 167-179.
 """
 
+import math
+
 import numpy as np
 
-from problems.base import Case, Problem
+from problems.base import Case, Problem, leaves
 
 
 class Black76(Problem):
@@ -56,10 +58,24 @@ class Black76(Problem):
         """All prices and sensitivities."""
         return ops.rowwise(self.objective(ops))
 
+    def call_casadi(self, ops, case):
+        """A function of one option, mapped over all."""
+        parts = {name: ops.casadi.SX.sym(name) for name in sorted(case.x)}
+        price = self.objective(ops)(parts)
+        slopes = [ops.casadi.gradient(price, part) for part in parts.values()]
+        function = ops.casadi.Function("price", [*parts.values()], [price, *slopes])
+        value, derivative = case.blank()
+        trigger = ops.bind(function.map(len(value)), leaves(case.x), [value, *leaves(derivative)])
+
+        def call():
+            trigger()
+            return value, derivative
+
+        return call
+
     def reference(self, case):
         """The textbook's formulas; a test compares them with complex steps."""
-        from scipy.special import erfc
-
+        erfc = np.vectorize(math.erfc, otypes=[float])
         names = ("forward", "strike", "expiry", "volatility", "rate")
         f, k, t, v, r = (case.x[name] for name in names)
         spread = v * np.sqrt(t)

@@ -26,7 +26,7 @@ class Chain(Problem):
             x,
             dims=(n,),
             rtol=1e-11,
-            tags=frozenset({"medium" if n < 10**5 else "large"}),
+            tags=frozenset({"medium"} if n < 10**5 else {"large", "large map"}),
         )
 
     def objective(self, ops):

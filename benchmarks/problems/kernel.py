@@ -1,4 +1,4 @@
-"""A sum of radial-basis kernels over all pairs of 100 points in space: broadcasting to n x n x 3."""
+"""A sum of radial-basis kernels over all pairs of 100 points: broadcasting to n x n x 3."""
 
 import numpy as np
 

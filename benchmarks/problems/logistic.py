@@ -9,6 +9,11 @@ import numpy as np
 from problems.base import Case, Problem
 
 PENALTY = 0.01
+TAGS = {
+    100: frozenset({"small"}),
+    10**4: frozenset({"large", "rows"}),
+    10**6: frozenset({"large", "many rows"}),
+}
 
 
 class Logistic(Problem):
@@ -33,7 +38,7 @@ class Logistic(Problem):
             (features, y),
             (n, d),
             1e-11,
-            frozenset({"small" if n < 1000 else "large"}),
+            TAGS[n],
         )
 
     def objective(self, ops):

@@ -44,7 +44,7 @@ class Mlp(Problem):
             (features.astype(dtype), one_hot.astype(dtype)),
             (batch,),
             1e-11 if dtype == "float64" else 1e-4,
-            frozenset({"small" if batch == 32 else "large"}),
+            frozenset({"small" if batch == 32 else "large", "step"}),
         )
 
     def objective(self, ops):

@@ -61,7 +61,7 @@ class Ode(Problem):
             (observed[0].copy(), observed[1].copy()),
             (STEPS,),
             1e-10,
-            frozenset({"small"}),
+            frozenset({"small", "recurrence", "ode"}),
         )
 
     def objective(self, ops):

@@ -41,17 +41,21 @@ class Rnn(Problem):
             def step(carry, now):
                 return (xp.tanh(now[0] @ p["U"] + carry[0] @ p["W"] + p["b"]),), None
 
-            carry, _ = ops.scan(step, (xp.zeros((BATCH, WIDTH), dtype=sequence.dtype),), (sequence,))
-            return xp.mean((carry[0] @ p["v"] + p["c"] - target) ** 2)
+            start = xp.zeros((BATCH, WIDTH), dtype=sequence.dtype)
+            (h,), _ = ops.scan(step, (start,), (sequence,))
+            return xp.mean((h @ p["v"] + p["c"] - target) ** 2)
 
         return rnn
+
+    def data_casadi(self, sequence, target):
+        """CasADi has matrices only."""
+        return sequence.reshape(-1, INPUTS), target
 
     def objective_casadi(self, ops):
         """Transposed, unrolled."""
         ca = ops.casadi
 
-        def rnn(p, sequence_t, target):
-            rows = sequence_t.reshape((INPUTS, STEPS * BATCH))
+        def rnn(p, rows, target):
             h = ca.MX.zeros(WIDTH, BATCH)
             b = ca.repmat(p["b"], 1, BATCH)
             for t in range(STEPS):

@@ -10,7 +10,23 @@ from ..passes.tile import tile
 from .emit import Lowering
 from .tape import assemble
 
-__all__ = ["Lowering", "assemble", "lower"]
+__all__ = ["Lowering", "assemble", "lower", "lowered"]
+
+
+def lowered(graph):
+    """The symbolic instructions of a closed, optimized graph.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Lowering
+    """
+    lowering = Lowering(tile(graph))
+    lowering.run()
+    return lowering
 
 
 def lower(graph):
@@ -25,6 +41,4 @@ def lower(graph):
     dict of str to bytes
         The sections of the container, see docs/tape.md.
     """
-    lowering = Lowering(tile(graph))
-    lowering.run()
-    return assemble(lowering)
+    return assemble(lowered(graph))

@@ -703,7 +703,7 @@ class Lowering:
         if 0 in shape:
             # Nothing to reduce: one empty row per result.
             flat = place.reshaped((place.size,))
-            if flat is None:
+            if flat is None or not flat.is_contiguous():
                 temporary = self.temporary((place.size,), place.dtype)
                 self._empty_reduction(op, temporary, sources)
                 self.copy(place, temporary.reshaped(place.shape), add=adding)
@@ -743,9 +743,7 @@ class Lowering:
             return
         copies = []
         for source in sources:
-            copy = self.temporary(shape, source.dtype)
-            self.copy(copy, source)
-            copies.append(copy)
+            copies.append(self.contiguous(source))
         if place.strides == contiguous_strides(place.shape, place.dtype.itemsize):
             if self._reduce_once(op, place, copies, axes, d_strides, groups, adding):
                 return

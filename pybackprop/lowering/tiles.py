@@ -8,7 +8,7 @@ own; the segments' sums are added in their order.
 import numpy as np
 
 from .emit import F64, Instruction, Loop, is_scalar
-from .layout import ARENA, WINDOW, Local, Ref, Root
+from .layout import ARENA, WINDOW, Local, Ref, Root, collapse
 from .plan import Scope, Slot, Target
 
 
@@ -173,6 +173,17 @@ def _part(ref, axis, start, stop):
     return ref.sliced(tuple(starts), tuple(stops), (1,) * len(ref.shape))
 
 
+def _takes_results(place):
+    """Whether results can be computed straight into a place: its innermost loop is contiguous."""
+    _, steps = collapse(place.shape, [place.strides])
+    return not steps[0] or steps[0][-1] == place.dtype.itemsize
+
+
+def _rows_last(ref, axis):
+    order = [a for a in range(len(ref.shape)) if a != axis]
+    return ref.transposed((*order, axis))
+
+
 class _Windows:
     """Windows of a loop over refs."""
 
@@ -216,6 +227,16 @@ def _emit(low, attributes, body, shared, inputs, outputs):
         low.refs[inner] = low.ref(operand)
     for inner, ref in zip(body.inputs[len(shared) :], inputs, strict=True):
         low.refs[inner] = ref
+    if attributes["columns"]:
+        for inner, ref, axis in zip(
+            body.inputs[len(shared) :], inputs, attributes["axes"], strict=True
+        ):
+            # Transposed once, so that every component is a pointer into it.
+            low.refs[inner] = low.contiguous(_rows_last(ref, axis))
+        outputs = [
+            place if axis is None else _rows_last(place, axis)
+            for place, axis in zip(outputs, attributes["outputs"], strict=True)
+        ]
     targets, late, slots = {}, [], {}
     for value, place, axis in zip(body.outputs, outputs, attributes["outputs"], strict=True):
         taken = value in targets or value.node.primitive.name in ("input", "constant")
@@ -227,7 +248,7 @@ def _emit(low, attributes, body, shared, inputs, outputs):
             slot.ref, slot.started = place, True
             targets[value] = Target(slot, operand=value)
             slots[value] = slot
-        elif taken or is_scalar(value) or not _computed(value):
+        elif taken or is_scalar(value) or not _computed(value) or not _takes_results(place):
             late.append((value, place, False))
         else:
             targets[value] = Target(ref=place)

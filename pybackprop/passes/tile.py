@@ -17,9 +17,10 @@ from ..graph import CONSTANT, INPUT, Graph, Node, Value, open_graph
 from ..primitives import elementwise as e
 from ..primitives import indexing, linalg, reduction, shaping
 from ..primitives.base import Primitive, constant_value
+from .columns import Columns, prefers_columns
 
 # Fewer rows than this are not worth a loop.
-_LEAST_ROWS = 128
+_LEAST_ROWS = 64
 # What a tile's row values may take: about a first-level cache, or part of a second-level one where matrix products
 # reuse rows and want many of them.
 _LEVEL_1, _LEVEL_2 = 40_000, 280_000
@@ -32,17 +33,22 @@ class Tiles(Primitive):
     """Runs ``body`` on tiles of ``extent`` rows, then ``tail`` on the rows that are left.
 
     Operands: shared ones, then sliced ones. ``axes`` gives the row axis of each sliced operand; ``outputs`` the row axis of each
-    output, or None for a sum over all tiles. Made after differentiation, so it has no derivative rules.
+    output, or None for a sum over all tiles. With ``columns``, row values of the body have their row axis last, see
+    :mod:`.columns`. Made after differentiation, so it has no derivative rules.
     """
 
     name = "tiles"
     multiple = True
 
-    def infer(self, *operands, body, tail, rows, extent, n_shared, axes, outputs):
-        return [
-            (v.shape if axis is None else (*v.shape[:axis], rows, *v.shape[axis + 1 :]), v.dtype)
-            for v, axis in zip(body.outputs, outputs, strict=True)
-        ]
+    def infer(self, *operands, body, tail, rows, extent, n_shared, axes, outputs, columns):
+        result = []
+        for value, axis in zip(body.outputs, outputs, strict=True):
+            shape = list(value.shape)
+            if axis is not None:
+                del shape[-1 if columns else axis]
+                shape.insert(axis, rows)
+            result.append((tuple(shape), value.dtype))
+        return result
 
     def lower(self, lowering, node):
         lowering.tiles(node)
@@ -311,6 +317,8 @@ class _Plan:
         working = [n for n in nodes if not _is_view(n)]
         if len(working) < 2:
             return False
+        if prefers_columns(nodes, self.axis, self.rows, _is_view):
+            return True
         extent = choose_extent(nodes, self.axis, self.rows)
         made = sum(v.size * v.dtype.itemsize for n in working for v in n.outputs)
         return self.rows >= 2 * extent and made > _LEAST_BYTES
@@ -363,7 +371,8 @@ class _Plan:
 
     def _emit_region(self, result, env, nodes):
         members = set(nodes)
-        extent = choose_extent(nodes, self.axis, self.rows)
+        columns = prefers_columns(nodes, self.axis, self.rows, _is_view)
+        extent = min(choose_extent(nodes, self.axis, self.rows), self.rows)
         produced = {v for n in nodes for v in n.outputs}
         shared, sliced = [], []
         seen = set()
@@ -379,23 +388,24 @@ class _Plan:
                 wanted.update(node.operands)
         outputs = [v for n in nodes for v in n.outputs if v in wanted]
         sums = [None if self.kind[v.node] == "reduce" else self.axis[v] for v in outputs]
-        body = self._body(nodes, shared, sliced, outputs, extent)
+        body = self._body(nodes, shared, sliced, outputs, extent, columns)
         left = self.rows % extent
-        tail = self._body(nodes, shared, sliced, outputs, left) if left else None
+        tail = self._body(nodes, shared, sliced, outputs, left, columns) if left else None
         made = result.add(
             tiles,
             tuple([env[v] for v in shared + sliced]),
             {
                 "body": body, "tail": tail, "rows": self.rows, "extent": extent,
                 "n_shared": len(shared), "axes": tuple([self.axis[v] for v in sliced]),
-                "outputs": tuple(sums),
+                "outputs": tuple(sums), "columns": columns,
             },
         )  # fmt: skip
         env.update(zip(outputs, made, strict=True))
 
-    def _body(self, nodes, shared, sliced, outputs, extent):
+    def _body(self, nodes, shared, sliced, outputs, extent, columns):
         env = {}
         with open_graph("tile") as body:
+            layout = Columns(body, self.axis, extent, lambda node: self._attributes(node, extent))
             for value in shared:
                 if value.node.primitive is CONSTANT and value.size <= 16:
                     # Known inside too; the input stays for the signature.
@@ -404,11 +414,15 @@ class _Plan:
                 else:
                     env[value] = body.add_input(value.shape, value.dtype)
             for value in sliced:
-                env[value] = body.add_input(self._resized(value, extent), value.dtype)
+                shape = layout.shape(value) if columns else self._resized(value, extent)
+                env[value] = body.add_input(shape, value.dtype)
             for node in nodes:
+                body.location = node.location
+                if columns:
+                    env[node.outputs[0]] = layout.apply(node, env)
+                    continue
                 operands = tuple([env[o] for o in node.operands])
                 attributes = self._attributes(node, extent)
-                body.location = node.location
                 env[node.outputs[0]] = body.add(node.primitive, operands, attributes)[0]
             body.close([env[v] for v in outputs])
         return body

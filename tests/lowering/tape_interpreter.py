@@ -1,7 +1,10 @@
-"""Runs a tape in Python, as docs/tape.md says: every instruction is a NumPy expression on views of byte buffers.
+"""Runs a tape in Python, as docs/tape.md says: every instruction is a NumPy expression on views of
+byte buffers.
 
-Independent of the core and of the compiler: it reads the bytes of the container only. The arena starts full of rubbish, every byte
-that an instruction reads must have been written before, and no view may leave its base, so an error of the memory plan shows.
+Independent of the core and of the compiler: it reads the bytes of the container only. The arena
+starts full of rubbish, every byte
+that an instruction reads must have been written before, and no view may leave its base, so an
+error of the memory plan shows.
 """
 
 import math
@@ -10,16 +13,31 @@ import struct
 import numpy as np
 
 NONE = 0xFFFFFFFF
-DTYPES = [np.dtype(n) for n in (
-    "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64",
-)]  # fmt: skip
+DTYPES = [
+    np.dtype(n)
+    for n in (
+        "bool",
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float32",
+        "float64",
+    )
+]
 SA, SB, SC, ACC, COLUMNS, REVERSE = 1, 2, 4, 8, 16, 32
 SCALAR = 1 << 15
 F64 = DTYPES[10]
 
 
 def _vector(function):
-    return lambda x: np.vectorize(function, otypes=[float])(np.asarray(x, float)).astype(np.asarray(x).dtype)
+    return lambda x: np.vectorize(function, otypes=[float])(np.asarray(x, float)).astype(
+        np.asarray(x).dtype
+    )
 
 
 def _sigmoid(x):
@@ -30,47 +48,113 @@ def _sigmoid(x):
 def _integer_safe(function):
     def safe(a, b):
         if np.asarray(a).dtype.kind in "iu":
-            return np.where(b == 0, 0, function(a, np.where(b == 0, 1, b))).astype(np.asarray(a).dtype)
+            return np.where(b == 0, 0, function(a, np.where(b == 0, 1, b))).astype(
+                np.asarray(a).dtype
+            )
         return function(a, b)
 
     return safe
 
 
 def _gate(better):
-    return lambda a, b, c: np.where(better(b, c) | (b != b), a, np.where(b == c, a * 0.5, 0)).astype(
-        np.asarray(a).dtype
-    )
+    return lambda a, b, c: np.where(
+        better(b, c) | (b != b), a, np.where(b == c, a * 0.5, 0)
+    ).astype(np.asarray(a).dtype)
 
 
 MAPS = {
-    "MOV": lambda a: a, "NEG": np.negative, "ABS": np.abs, "SIGN": np.sign, "SQUARE": lambda a: a * a,
-    "RECIPROCAL": lambda a: 1 / a, "SQRT": np.sqrt, "CBRT": np.cbrt, "EXP": np.exp, "EXP2": np.exp2,
-    "EXPM1": np.expm1, "LOG": np.log, "LOG2": np.log2, "LOG10": np.log10, "LOG1P": np.log1p, "SIN": np.sin,
-    "COS": np.cos, "TAN": np.tan, "ASIN": np.arcsin, "ACOS": np.arccos, "ATAN": np.arctan,
-    "SINH": np.sinh, "COSH": np.cosh, "TANH": np.tanh, "ASINH": np.arcsinh, "ACOSH": np.arccosh,
-    "ATANH": np.arctanh, "ERF": _vector(math.erf), "ERFC": _vector(math.erfc), "SIGMOID": _sigmoid,
-    "SOFTPLUS": lambda a: np.logaddexp(a, np.zeros((), np.asarray(a).dtype)), "FLOOR": np.floor,
-    "CEIL": np.ceil, "RINT": np.rint, "TRUNC": np.trunc, "ADD": np.add, "SUB": np.subtract,
-    "MUL": np.multiply, "DIV": np.divide, "MAX": np.maximum, "MIN": np.minimum, "ATAN2": np.arctan2,
-    "HYPOT": np.hypot, "FMOD": np.fmod, "COPYSIGN": np.copysign, "NEXTAFTER": np.nextafter,
-    "FLOOR_DIV": _integer_safe(np.floor_divide), "MOD": _integer_safe(np.remainder), "POW": np.power,
+    "MOV": lambda a: a,
+    "NEG": np.negative,
+    "ABS": np.abs,
+    "SIGN": np.sign,
+    "SQUARE": lambda a: a * a,
+    "RECIPROCAL": lambda a: 1 / a,
+    "SQRT": np.sqrt,
+    "CBRT": np.cbrt,
+    "EXP": np.exp,
+    "EXP2": np.exp2,
+    "EXPM1": np.expm1,
+    "LOG": np.log,
+    "LOG2": np.log2,
+    "LOG10": np.log10,
+    "LOG1P": np.log1p,
+    "SIN": np.sin,
+    "COS": np.cos,
+    "TAN": np.tan,
+    "ASIN": np.arcsin,
+    "ACOS": np.arccos,
+    "ATAN": np.arctan,
+    "SINH": np.sinh,
+    "COSH": np.cosh,
+    "TANH": np.tanh,
+    "ASINH": np.arcsinh,
+    "ACOSH": np.arccosh,
+    "ATANH": np.arctanh,
+    "ERF": _vector(math.erf),
+    "ERFC": _vector(math.erfc),
+    "SIGMOID": _sigmoid,
+    "SOFTPLUS": lambda a: np.logaddexp(a, np.zeros((), np.asarray(a).dtype)),
+    "FLOOR": np.floor,
+    "CEIL": np.ceil,
+    "RINT": np.rint,
+    "TRUNC": np.trunc,
+    "ADD": np.add,
+    "SUB": np.subtract,
+    "MUL": np.multiply,
+    "DIV": np.divide,
+    "MAX": np.maximum,
+    "MIN": np.minimum,
+    "ATAN2": np.arctan2,
+    "HYPOT": np.hypot,
+    "FMOD": np.fmod,
+    "COPYSIGN": np.copysign,
+    "NEXTAFTER": np.nextafter,
+    "FLOOR_DIV": _integer_safe(np.floor_divide),
+    "MOD": _integer_safe(np.remainder),
+    "POW": np.power,
     "MULZ": lambda a, b: np.where(a == 0, np.zeros((), np.asarray(a).dtype), a * b),
-    "NMUL": lambda a, b: -(a * b), "FMA": lambda a, b, c: a * b + c, "FMS": lambda a, b, c: a * b - c,
-    "FNMA": lambda a, b, c: c - a * b, "RELU": lambda a: np.where(a <= 0, np.zeros((), a.dtype), a),
-    "RELU_GATE": lambda a, b: np.where(b <= 0, np.zeros((), a.dtype), a), "MAX_GATE": _gate(np.greater),
-    "MIN_GATE": _gate(np.less), "NOT": np.invert, "AND": np.bitwise_and, "OR": np.bitwise_or,
-    "XOR": np.bitwise_xor, "SHL": np.left_shift, "SHR": np.right_shift, "ISNAN": np.isnan,
-    "ISINF": np.isinf, "ISFINITE": np.isfinite, "SIGNBIT": np.signbit, "EQ": np.equal,
-    "NE": np.not_equal, "LT": np.less, "LE": np.less_equal, "SELECT": np.where, "CAST": lambda a: a,
-}  # fmt: skip
+    "TANH_BACK": lambda a, b: a * (1 - b * b),
+    "SIGMOID_BACK": lambda a, b: a * (b * (1 - b)),
+    "NMUL": lambda a, b: -(a * b),
+    "FMA": lambda a, b, c: a * b + c,
+    "FMS": lambda a, b, c: a * b - c,
+    "FNMA": lambda a, b, c: c - a * b,
+    "RELU": lambda a: np.where(a <= 0, np.zeros((), a.dtype), a),
+    "RELU_GATE": lambda a, b: np.where(b <= 0, np.zeros((), a.dtype), a),
+    "MAX_GATE": _gate(np.greater),
+    "MIN_GATE": _gate(np.less),
+    "NOT": np.invert,
+    "AND": np.bitwise_and,
+    "OR": np.bitwise_or,
+    "XOR": np.bitwise_xor,
+    "SHL": np.left_shift,
+    "SHR": np.right_shift,
+    "ISNAN": np.isnan,
+    "ISINF": np.isinf,
+    "ISFINITE": np.isfinite,
+    "SIGNBIT": np.signbit,
+    "EQ": np.equal,
+    "NE": np.not_equal,
+    "LT": np.less,
+    "LE": np.less_equal,
+    "SELECT": np.where,
+    "CAST": lambda a: a,
+}
 SCALAR_LOGIC = {
-    "NOT": lambda a: a == 0, "AND": lambda a, b: (a != 0) & (b != 0), "OR": lambda a, b: (a != 0) | (b != 0),
-    "XOR": lambda a, b: (a != 0) != (b != 0), "SELECT": lambda a, b, c: np.where(a != 0, b, c),
-}  # fmt: skip
+    "NOT": lambda a: a == 0,
+    "AND": lambda a, b: (a != 0) & (b != 0),
+    "OR": lambda a, b: (a != 0) | (b != 0),
+    "XOR": lambda a, b: (a != 0) != (b != 0),
+    "SELECT": lambda a, b, c: np.where(a != 0, b, c),
+}
 REDUCTIONS = {
-    "SUM": np.sum, "PROD": np.prod, "MAX_OF": np.max, "MIN_OF": np.min, "ARGMAX": np.argmax,
+    "SUM": np.sum,
+    "PROD": np.prod,
+    "MAX_OF": np.max,
+    "MIN_OF": np.min,
+    "ARGMAX": np.argmax,
     "ARGMIN": np.argmin,
-}  # fmt: skip
+}
 
 
 class Base:
@@ -123,8 +207,9 @@ class Interpreter:
         written[: self.image_bytes] = True
         everything = np.ones(consts.size, bool)
         self.bases = [
-            Base(arena, written, 0, arena.size, True), Base(consts, everything, 0, consts.size, False)
-        ]  # fmt: skip
+            Base(arena, written, 0, arena.size, True),
+            Base(consts, everything, 0, consts.size, False),
+        ]
         outputs = []
         for k, (dtype, shape) in enumerate(self.arrays):
             if k < self.n_inputs:
@@ -205,9 +290,11 @@ class Interpreter:
     def _get(self, number, framed):
         base, start = self._slot(number, framed)
         assert base.written[start : start + 8].all(), "a slot was not written before it is read"
-        return base.buffer[start : start + 8].view(F64)[0] if start % 8 == 0 else np.frombuffer(
-            base.buffer[start : start + 8].tobytes(), F64
-        )[0]
+        return (
+            base.buffer[start : start + 8].view(F64)[0]
+            if start % 8 == 0
+            else np.frombuffer(base.buffer[start : start + 8].tobytes(), F64)[0]
+        )
 
     def _set(self, number, framed, value):
         base, start = self._slot(number, framed)
@@ -234,8 +321,9 @@ class Interpreter:
     def _scalar(self, name, flags, d, operands):
         values = [
             self._get(x, flags & bit)
-            for x, bit in zip(operands, (512, 1024, 2048), strict=True) if x != NONE
-        ]  # fmt: skip
+            for x, bit in zip(operands, (512, 1024, 2048), strict=True)
+            if x != NONE
+        ]
         function = SCALAR_LOGIC.get(name) or MAPS[name]
         self._set(d, flags & 256, float(function(*values)))
 

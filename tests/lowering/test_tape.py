@@ -1,4 +1,5 @@
-"""The tape that lowering writes, run by an independent interpreter in Python, and its plan of memory."""
+"""The tape that lowering writes, run by an independent interpreter in Python, and its plan of
+memory."""
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ def close(found, wanted, dtype):
 
 
 def compare(compiled, *inputs):
-    """Core and interpreter, on the same tape; the interpreter a second time in the arena that it left behind."""
+    """Core and interpreter, on the same tape; the interpreter a second time in the arena that it
+    left behind."""
     form = compiled.lower(*inputs)
     with np.errstate(all="ignore"):
         result = leaves(compiled(*inputs))
@@ -41,14 +43,16 @@ def compare(compiled, *inputs):
     for _ in range(2):
         found = interpreter.run(*inputs, arena=arena)
         kinds = [x for kind, x in form.entry.out_kinds if kind in ("array", "scalar")]
-        for number, one in zip(kinds, [r for r in distinct(form, result)], strict=True):
+        for number, one in zip(kinds, distinct(form, result), strict=True):
             close(found[number], np.asarray(one), found[number].dtype)
 
 
 def distinct(form, result):
     """The leaves of a result that have an output of their own."""
     return [
-        x for x, (kind, _) in zip(result, form.entry.out_kinds, strict=True) if kind in ("array", "scalar")
+        x
+        for x, (kind, _) in zip(result, form.entry.out_kinds, strict=True)
+        if kind in ("array", "scalar")
     ]
 
 
@@ -66,10 +70,13 @@ def gradient_of(program):
 programs = st.randoms(use_true_random=False).map(lambda rng: draw(rng, n_steps=14))
 tall = st.randoms(use_true_random=False).map(
     lambda rng: draw(
-        rng, n_steps=10, shapes=TALL, most=2000,
+        rng,
+        n_steps=10,
+        shapes=TALL,
+        most=2000,
         names=[n for n in OPERATIONS if n not in MAKES_LARGE],
     )
-)  # fmt: skip
+)
 
 
 @settings(max_examples=60)
@@ -101,7 +108,8 @@ def lowered(graph):
 
 
 def check_plan(graph):
-    """No two slots that live at the same time overlap, but a result in the place of an operand that dies."""
+    """No two slots that live at the same time overlap, but a result in the place of an operand
+    that dies."""
     low, image, size = lowered(graph)
     slots = {}
     for instruction in low.instructions:
@@ -123,7 +131,9 @@ def check_plan(graph):
         for other in slots[i + 1 :]:
             if one.home is not other.home or one.last < other.first or other.last < one.first:
                 continue
-            apart = one.address + one.size <= other.address or other.address + other.size <= one.address
+            apart = (
+                one.address + one.size <= other.address or other.address + other.size <= one.address
+            )
             if apart:
                 continue
             earlier, later = sorted((one, other), key=lambda r: r.first)
@@ -158,7 +168,9 @@ def test_memory_does_not_grow_with_the_rows():
 
 def test_loop_over_scalars_uses_slots():
     """A scan of scalars needs eight bytes per step and primal."""
-    gradient = bp.value_and_grad(lambda x: bp.scan(lambda c, _: (np.sin(c), None), x, None, 1000)[0])
+    gradient = bp.value_and_grad(
+        lambda x: bp.scan(lambda c, _: (np.sin(c), None), x, None, 1000)[0]
+    )
     assert gradient.lower(1.0).tape.arena_bytes < 1000 * 8 + 1000
 
 
@@ -171,7 +183,9 @@ def test_reverse_section_starts_after_the_forward_one():
 
 
 def test_adjoint_accumulates_in_place():
-    """A value used in many places has one slot for its adjoint, and the contributions are added into it."""
+    """A value used in many places has one slot for its adjoint, and the contributions are added
+    into it."""
+
     def f(w, x):
         return np.sum(np.tanh(x @ w)) + np.sum(np.sin(x @ w * 2)) + np.sum(w * w)
 

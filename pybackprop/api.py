@@ -33,7 +33,9 @@ def compile(function=None, *, backend="auto", threads=1, static_argnums=()):  # 
     ----------
     function : callable
         Of arrays, numbers, and nested tuples, lists, dicts, named tuples and dataclasses of them.
-    backend : {"auto", "interpreter"}
+    backend : {"auto", "interpreter", "native"}
+        "native" has the C compiler found make machine code of the tape, once per kind of arguments and
+        kept on disk; "auto" interprets.
     threads : int
         How many threads sweep many rows; see :class:`.compiled.Compiled`.
     static_argnums : int or tuple of int

@@ -149,6 +149,44 @@ class Runnable(Function):
         """Estimated nanoseconds of a run of the most recent form."""
         return self._latest().cost
 
+    def export_c(self, folder, name):
+        """Write the most recent form as C for embedding: ``name.c`` and ``name.h``.
+
+        The file needs a C99 compiler and its mathematical library, nothing of pybackprop and no Python; it
+        allocates nothing. The header says what the function takes.
+
+        Parameters
+        ----------
+        folder : str or os.PathLike
+            Made if it is not there.
+        name : str
+            Of the C function; a C identifier.
+
+        Returns
+        -------
+        pathlib.Path
+            Of the C file.
+
+        Raises
+        ------
+        ValueError
+            If there is no form yet, or the name is no C identifier.
+        UnsupportedError
+            If the function is too long for a C compiler.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np, pybackprop as bp
+        >>> f = bp.value_and_grad(lambda x: np.sum(x ** 2))
+        >>> f(np.array([1.0, 2.0]))
+        (np.float64(5.0), array([2., 4.]))
+        >>> f.export_c(tempfile.mkdtemp(), "square").name
+        'square.c'
+        """
+        from .export import export_c
+
+        return export_c(self, folder, name)
+
     def bind(self, *args, out=None, **kwargs):
         """A call without arguments on fixed buffers: the fastest way to call from Python.
 
@@ -211,7 +249,8 @@ class Compiled(Runnable):
     ----------
     function : callable
         Takes and returns arrays, numbers, and nested containers of these.
-    backend : {"auto", "interpreter"}
+    backend : {"auto", "interpreter", "native"}
+        "native" compiles to machine code with the C compiler found, see docs/native.md; "auto" interprets.
     threads : int
         How many threads sweep segments of many rows at the same time; results do not depend on it. None is started before the first
         run that has such segments.

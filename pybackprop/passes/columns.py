@@ -170,7 +170,7 @@ class Columns:
             return None
         m, k = x.shape[:2] if not ta else x.shape[1::-1]
         n = y.shape[0] if tb else y.shape[1]
-        if k > 16:
+        if not 1 <= k <= 16:
             return None
         # One multiply-add of whole columns per inner index.
         terms = []

@@ -6,7 +6,7 @@ from ._core import flatten_tree
 from .compiled import Compiled, as_plain
 from .errors import TraceError
 from .graph import Value, current_graph, describe, open_graph, recording
-from .passes.loops import apply_clean
+from .passes.loops import apply_clean, lift_ahead
 from .primitives.control import move_captured_first
 from .primitives.elementwise import convert
 from .trace import _run, as_traceable, contains_value
@@ -95,10 +95,10 @@ def _record(f, init, xs, length, reverse):
             raise TypeError("scan: the dtypes of the carry do not settle")
     captured = list(body.captured)
     body = move_captured_first(body, len(carries) + len(slices))
-    outputs = apply_clean(
-        [current_graph().adopt(v) for v in (*captured, *carries, *slices)], body=body,
-        n_consts=n_captured, n_carry=len(carries), length=length, reverse=bool(reverse),
-    )  # fmt: skip
+    operands = [current_graph().adopt(v) for v in (*captured, *carries, *slices)]
+    shape = {"n_consts": n_captured, "n_carry": len(carries), "length": length, "reverse": bool(reverse)}
+    operands, body = lift_ahead(operands, body=body, **shape)
+    outputs = apply_clean(operands, body=body, **shape)
     finals, stacked = outputs[: len(carries)], outputs[len(carries) :]
     ys = []
     for kind, x in y_kinds:

@@ -4,10 +4,19 @@ Constants move into a body, so that they can fold there; nodes that depend only 
 hoisted out and computed once; bodies are simplified like any other graph.
 """
 
-from ..differentiate import _copy, graph_has_loops
+from ..batching import record_batch
+from ..differentiate import _copy, graph_has_loops, subgraph
 from ..graph import CONSTANT, INPUT, apply, current_graph, open_graph
 from ..primitives.base import constant_value, filled
 from ..primitives.control import move_captured_first, scan
+
+# What is worth computing ahead of a loop, and how many bytes that may take.
+_HEAVY = {
+    "matmul", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos",
+    "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sigmoid", "softplus", "erf",
+    "erfc", "power", "cbrt",
+}  # fmt: skip
+_MOST_AHEAD = 1 << 25
 
 
 def simplify(graph):
@@ -36,6 +45,46 @@ def simplify(graph):
                 _copy(node, env, target)
         target.close([env[v] for v in graph.outputs])
     return target
+
+
+def lift_ahead(operands, *, body, n_consts, n_carry, length, reverse):
+    """Compute what costs much and depends on the slices alone for all steps at once, before the loop.
+
+    Products and elementary functions of one small slice after the other become one product, or one long vector; so do
+    their adjoints after the reverse loop.
+
+    Returns
+    -------
+    operands : list of Value
+        With the results as further xs.
+    body : Graph
+    """
+    consts, xs = body.inputs[:n_consts], body.inputs[n_consts + n_carry :]
+    steady, ahead, heavy = set(consts), set(xs), set()
+    for node in body.nodes:
+        if node.primitive is CONSTANT:
+            steady.update(node.outputs)
+        elif node.primitive is INPUT or node.primitive.multiple:
+            continue
+        elif all(o in steady for o in node.operands):
+            steady.update(node.outputs)
+        elif all(o in steady or o in ahead for o in node.operands):
+            ahead.update(node.outputs)
+            if node.primitive.name in _HEAVY or any(o in heavy for o in node.operands):
+                heavy.update(node.outputs)
+    needed = set(body.outputs)
+    for node in body.nodes:
+        if node.primitive.multiple or not any(v in heavy for v in node.outputs):
+            needed.update(node.operands)
+    frontier = [v for node in body.nodes for v in node.outputs if v in heavy and v in needed]
+    if not frontier or sum(v.size * v.dtype.itemsize for v in frontier) * length > _MOST_AHEAD:
+        return operands, body
+    outer = dict(zip(body.inputs, operands, strict=True))
+    part, used = subgraph(body, consts + xs, frontier, f"ahead of {body.name}")
+    slices = set(xs)
+    results, _ = record_batch(part, [outer[v] for v in used], [v in slices for v in used], length)
+    rest, _ = subgraph(body, body.inputs + frontier, body.outputs, body.name, keep_inputs=True)
+    return list(operands) + results, rest
 
 
 def apply_clean(operands, *, body, n_consts, n_carry, length, reverse):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from . import dispatch, errors, numpy, optim, special
 from ._core import __version__
 from .api import (
-    compile,  # noqa: A004
+    compile,
     grad,
     hessian,
     hvp,

@@ -1,7 +1,8 @@
-"""The public transformations: compile, grad, value_and_grad, vjp, jvp, hvp, jacobian, hessian, vmap.
+"""The public transformations: compile, the derivatives, and vmap.
 
-Each makes a function that records its work into the graph under construction, wrapped as a :class:`.compiled.Compiled`. Called
-with arrays, the wrapper compiles and runs; called with traced values, it records, so transformations nest.
+Each makes a function that records its work into the graph under construction, wrapped as a
+:class:`.compiled.Compiled`. Called with arrays, the wrapper compiles and runs; called with traced
+values, it records, so transformations nest.
 """
 
 import functools
@@ -22,11 +23,12 @@ from .primitives.shaping import reshape, transpose
 from .trace import contains_value, trace_inner
 
 __all__ = [
-    "compile", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp", "vmap",
+    "compile", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad",
+    "vjp", "vmap",
 ]  # fmt: skip
 
 
-def compile(function=None, *, backend="auto", threads=1, static_argnums=()):  # noqa: A001
+def compile(function=None, *, backend="auto", threads=1, static_argnums=()):
     """Compile a function; also a decorator.
 
     Parameters
@@ -34,13 +36,13 @@ def compile(function=None, *, backend="auto", threads=1, static_argnums=()):  # 
     function : callable
         Of arrays, numbers, and nested tuples, lists, dicts, named tuples and dataclasses of them.
     backend : {"auto", "interpreter", "native"}
-        "native" has the C compiler found make machine code of the tape, once per kind of arguments and
-        kept on disk; "auto" interprets.
+        "native" has the C compiler found make machine code of the tape, once per kind of arguments
+        and kept on disk; "auto" interprets.
     threads : int
         How many threads sweep many rows; see :class:`.compiled.Compiled`.
     static_argnums : int or tuple of int
-        Positional arguments that are not traced: the function gets them as they are, and is compiled
-        anew for each value. They need a hash.
+        Positional arguments that are not traced: the function gets them as they are, and is
+        compiled anew for each value. They need a hash.
 
     Returns
     -------
@@ -69,7 +71,8 @@ def value_and_grad(function=None, argnums=0, has_aux=False, **options):
     function : callable
         Returns a floating scalar, or with ``has_aux`` a pair of that and anything else.
     argnums : int or tuple of int
-        Positional arguments to differentiate by. Each may be a nested container; the gradient then has its structure.
+        Positional arguments to differentiate by. Each may be a nested container; the gradient then
+        has its structure.
     has_aux : bool
     **options
         As for :func:`compile`.
@@ -127,6 +130,8 @@ def grad(function=None, argnums=0, has_aux=False, **options):
 
 def _named(recorded, function, prefix, *options):
     """Name what a transformation records; pickle makes it anew from ``recipe``."""
+    if not callable(function):
+        raise TypeError(f"{prefix} needs a function, not {type(function).__name__}")
     recorded.recipe = (prefix, function, options)
     recorded.__name__ = f"{prefix}({getattr(function, '__name__', 'function')})"
     recorded.__doc__ = getattr(function, "__doc__", None)
@@ -137,7 +142,7 @@ def _named(recorded, function, prefix, *options):
 
 
 def _selected_leaves(argnums, args):
-    """Numbers of the leaves of the chosen arguments, their structures, and whether there is one only."""
+    """Numbers of the chosen arguments' leaves, their structures, and whether there is only one."""
     single = isinstance(argnums, (int, np.integer))
     chosen = [normalize_argnum(i, len(args)) for i in ((argnums,) if single else argnums)]
     if len(set(chosen)) != len(chosen):
@@ -161,7 +166,11 @@ def normalize_argnum(number, count):
         If there is no such positional argument.
     """
     if not -count <= number < count:
-        raise ValueError(f"argnums {number} for a call with {count} positional arguments")
+        plural = "" if count == 1 else "s"
+        raise ValueError(
+            f"argnums names argument {number}, and the call has {count} positional argument{plural}; "
+            "arguments to differentiate by are passed by position"
+        )
     return number % count
 
 
@@ -212,17 +221,17 @@ def _record_gradient(function, argnums, has_aux, args, kwargs):
             raise TypeError("with has_aux the function must return a pair (value, aux)")
         result = result[0]
     if not isinstance(result, _Mark):
+        returned = result if isinstance(result, (int, float)) else type(result).__name__
         raise DifferentiationError(
-            "the gradient needs a function that returns one scalar that depends on its arguments, and it "
-            f"returned {type(result).__name__ if not isinstance(result, (int, float)) else result!r}; "
-            "use bp.jacobian for several outputs"
+            "the gradient needs a function that returns one scalar that depends on its arguments, "
+            f"and it returned {returned}; use bp.jacobian for several outputs"
         )
     index = result.index
     output = traced.graph.outputs[index]
     if output.shape != () or not is_floating(output):
         raise DifferentiationError(
-            f"the gradient needs a function with a floating scalar output, and it returned {describe(output)}; "
-            "sum or average it, or use bp.jacobian"
+            "the gradient needs a function with a floating scalar output, and it returned "
+            f"{describe(output)}; sum or average it, or use bp.jacobian"
         )
     active = [i in set(wrt) for i in range(len(traced.graph.inputs))]
     sweep = ReverseSweep(traced.graph, _operands(traced), active)
@@ -252,7 +261,7 @@ _by_function = weakref.WeakKeyDictionary()
 
 
 def _cached(function, kind, make):
-    """One compiled helper per function and kind, for the transformations that are called at once."""
+    """One compiled helper per function and kind, for transformations that are called at once."""
     try:
         table = _by_function.setdefault(function, {})
     except TypeError:
@@ -299,7 +308,7 @@ def jvp(function, primals, tangents):
 
 
 def _like(primals, others, what):
-    """Plain leaves of ``others`` in the dtypes of ``primals``, with structures and shapes checked."""
+    """Plain leaves of ``others`` in the dtypes of ``primals``; structures and shapes checked."""
     tree, leaves = flatten_tree(primals)
     other_tree, other_leaves = flatten_tree(others)
     if tree != other_tree:
@@ -312,7 +321,9 @@ def _like(primals, others, what):
         shape = leaf.shape if isinstance(leaf, Value) else np.shape(leaf)
         dtype = leaf.dtype if isinstance(leaf, Value) else np.asarray(leaf).dtype
         if dtype.kind != "f":
-            raise DifferentiationError(f"{what}: a primal of dtype {dtype} has no tangent; pass floats")
+            raise DifferentiationError(
+                f"{what}: a primal of dtype {dtype} has no tangent; pass floats"
+            )
         array = np.asarray(as_plain(other))
         if array.shape != shape:
             raise TypeError(f"{what} of shape {array.shape} for a primal of shape {shape}")
@@ -335,7 +346,9 @@ def _record_jvp(function):
         for index, tangent in zip(wrt, tangent_leaves, strict=True):
             directions[index] = _as_direction(graph.adopt(tangent), traced.graph.inputs[index])
         outputs, dots = record_jvp(traced.graph, operands, directions)
-        dots = [zeros(o.shape, o.dtype) if d is None else d for d, o in zip(dots, outputs, strict=True)]
+        dots = [
+            zeros(o.shape, o.dtype) if d is None else d for d, o in zip(dots, outputs, strict=True)
+        ]
         return traced.rebuild(outputs), traced.rebuild(dots)
 
     return recorded
@@ -360,12 +373,15 @@ def vjp(function, *primals):
     -------
     output
     pullback : callable
-        Takes a cotangent of the structure of ``output`` and returns a tuple with the cotangent of each argument.
+        Takes a cotangent of the structure of ``output`` and returns a tuple with the cotangent of
+        each argument.
     """
     if _tracing(primals):
         return _record_vjp(function, primals)
     tree, leaves = flatten_tree(primals)
-    frozen = tree.unflatten([np.array(as_plain(leaf)) if np.ndim(leaf) else leaf for leaf in leaves])
+    frozen = tree.unflatten(
+        [np.array(as_plain(leaf)) if np.ndim(leaf) else leaf for leaf in leaves]
+    )
     output = _cached(function, "value", lambda f: f)(*frozen)
     if _tracing(output):
         # Plain arguments, but the function uses traced values of the one around it.
@@ -391,7 +407,7 @@ def _record_vjp(function, primals):
 
     def pullback(cotangent):
         _mark_reverse()
-        out_tree, cts = flatten_tree(cotangent)
+        _, cts = flatten_tree(cotangent)
         if len(cts) != len(traced.out_kinds):
             raise TypeError(f"cotangents must have the structure of the output, {traced.out_tree}")
         graph = current_graph()
@@ -451,14 +467,16 @@ def jacobian(function=None, argnums=0, mode="auto", sparse=False, **options):
     mode : {"auto", "forward", "reverse"}
         One sweep per input element, or one per output element; "auto" takes the fewer.
     sparse : bool
-        Find out from the graph which entries are always zero, and return SciPy's sparse arrays (needs SciPy). Pattern and
-        colouring are found once, see :mod:`.sparse`; a call takes few sweeps, often one or two.
+        Find out from the graph which entries are always zero, and return SciPy's sparse arrays
+        (needs SciPy). Pattern and colouring are found once, see :mod:`.sparse`; a call takes few
+        sweeps, often one or two.
 
     Returns
     -------
     Compiled
-        Returns, per output leaf, per argument leaf, an array of shape ``output.shape + argument.shape``. If sparse, a
-        :class:`.sparse.SparseJacobian`: returns a ``csr_array`` of shape ``(output.size, argument.size)`` in its place.
+        Returns, per output leaf, per argument leaf, an array of shape
+        ``output.shape + argument.shape``. If sparse, a :class:`.sparse.SparseJacobian`: returns a
+        ``csr_array`` of shape ``(output.size, argument.size)`` in its place.
 
     Examples
     --------
@@ -507,7 +525,9 @@ def hessian(function, argnums=0, sparse=False, **options):
 
         return SparseJacobian(function, argnums, order=2, **options)
     return jacobian(
-        _named(grad(function, argnums).function, function, "grad", argnums), argnums, "forward",
+        _named(grad(function, argnums).function, function, "grad", argnums),
+        argnums,
+        "forward",
         **options,
     )
 
@@ -519,7 +539,9 @@ def _record_jacobian(traced, wrt, mode):
     outputs = graph.outputs
     for output in outputs:
         if not is_floating(output):
-            raise DifferentiationError(f"the function returned {describe(output)}, which has no derivative")
+            raise DifferentiationError(
+                f"the function returned {describe(output)}, which has no derivative"
+            )
     n_in, n_out = sum(v.size for v in inputs), sum(v.size for v in outputs)
     forward = mode == "forward" or (mode == "auto" and n_in <= n_out)
     rewrites = current_graph().rewrites
@@ -577,7 +599,8 @@ def vmap(function=None, in_axes=0, out_axes=0, **options):
     ----------
     function : callable
     in_axes : int, None, or tuple of these or of trees of these
-        Which axis of each positional argument runs over the items; None for arguments that all items share.
+        Which axis of each positional argument runs over the items; None for arguments that all
+        items share.
     out_axes : int or tree of int
         Where the axis of the items goes in the results.
 
@@ -658,7 +681,7 @@ def _record_vmap(function, in_axes, out_axes, args, kwargs):
 
 
 def _leaf_axes(axes, tree, what):
-    """One axis per leaf of a tuple of arguments; an axis given for a container holds for its leaves."""
+    """One axis per leaf of a tuple of arguments; a container's axis holds for all its leaves."""
     if axes is None or isinstance(axes, int):
         return [axes] * len(flatten_tree(tree)[1])
     if isinstance(axes, dict) and isinstance(tree, dict):
@@ -668,7 +691,9 @@ def _leaf_axes(axes, tree, what):
     if isinstance(axes, (tuple, list)) and isinstance(tree, (tuple, list)):
         if len(axes) != len(tree):
             raise ValueError(f"{what} has {len(axes)} entries for {len(tree)}")
-        return [a for axis, part in zip(axes, tree, strict=True) for a in _leaf_axes(axis, part, what)]
+        return [
+            a for axis, part in zip(axes, tree, strict=True) for a in _leaf_axes(axis, part, what)
+        ]
     raise TypeError(f"{what} must be an int, None, or a structure of these like the arguments")
 
 
@@ -692,5 +717,8 @@ def stop_gradient(tree):
     """
     structure, leaves = flatten_tree(tree)
     return structure.unflatten(
-        [stop_gradient_primitive(x) if isinstance(x, Value) and is_floating(x) else x for x in leaves]
+        [
+            stop_gradient_primitive(x) if isinstance(x, Value) and is_floating(x) else x
+            for x in leaves
+        ]
     )

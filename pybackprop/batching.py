@@ -1,4 +1,4 @@
-"""Vectorisation, graph to graph: a graph applied to many inputs at once, along a new leading axis."""
+"""Vectorisation, graph to graph: a graph applied to many inputs along a new leading axis."""
 
 from .differentiate import _copy
 from .graph import CONSTANT, INPUT, current_graph

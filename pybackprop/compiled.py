@@ -1,4 +1,4 @@
-"""Compiled functions: traced at the first call per structure, shapes and dtypes, and run from C ever after."""
+"""Compiled functions: traced at the first call per structure, shapes and dtypes; run from C."""
 
 import functools
 import gc
@@ -61,7 +61,8 @@ class Runnable(Function):
     """
 
     def __repr__(self):
-        return f"<{type(self).__name__} {getattr(self, '__name__', '?')}, {len(self.forms)} forms>"
+        forms = "1 form" if len(self.forms) == 1 else f"{len(self.forms)} forms"
+        return f"<{type(self).__name__} {getattr(self, '__name__', '?')}, {forms}>"
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
@@ -111,7 +112,8 @@ class Runnable(Function):
     def _latest(self):
         if not self.forms:
             raise ValueError(
-                f"{self.__name__} is compiled when it is first called; call it, or use .lower(*args)"
+                f"{self.__name__} is compiled when it is first called; call it, or use "
+                ".lower(*args)"
             )
         return next(reversed(self.forms.values()))
 
@@ -152,8 +154,8 @@ class Runnable(Function):
     def export_c(self, folder, name):
         """Write the most recent form as C for embedding: ``name.c`` and ``name.h``.
 
-        The file needs a C99 compiler and its mathematical library, nothing of pybackprop and no Python; it
-        allocates nothing. The header says what the function takes.
+        The file needs a C99 compiler and its mathematical library, nothing of pybackprop and no
+        Python; it allocates nothing. The header says what the function takes.
 
         Parameters
         ----------
@@ -202,7 +204,8 @@ class Runnable(Function):
         Returns
         -------
         Bound
-            ``bound()`` runs and returns the same result object each time; scalar results are 0-d arrays.
+            ``bound()`` runs and returns the same result object each time; scalar results are 0-d
+            arrays.
 
         Raises
         ------
@@ -222,8 +225,8 @@ class Runnable(Function):
             dtype, _ = tape.inputs[number]
             if isinstance(given, np.ndarray) and leaf is not given:
                 raise ValueError(
-                    "bind needs C-contiguous arrays of native byte order, because it reads the very "
-                    "buffers given; pass np.ascontiguousarray(x) and keep it"
+                    "bind needs C-contiguous arrays of native byte order, because it reads the "
+                    "very buffers given; pass np.ascontiguousarray(x) and keep it"
                 )
             inputs[number] = given if isinstance(given, np.ndarray) else np.array(leaf, dtype)
         for number, array in entry.constants.items():
@@ -250,10 +253,11 @@ class Compiled(Runnable):
     function : callable
         Takes and returns arrays, numbers, and nested containers of these.
     backend : {"auto", "interpreter", "native"}
-        "native" compiles to machine code with the C compiler found, see docs/native.md; "auto" interprets.
+        "native" compiles to machine code with the C compiler found, see docs/native.md; "auto"
+        interprets.
     threads : int
-        How many threads sweep segments of many rows at the same time; results do not depend on it. None is started before the first
-        run that has such segments.
+        How many threads sweep segments of many rows at the same time; results do not depend on it.
+        None is started before the first run that has such segments.
     static_argnums : int or tuple of int
         Positional arguments that are passed to the function as they are; a new value compiles anew.
     """
@@ -291,7 +295,7 @@ class Compiled(Runnable):
 
 
 def _in_order(form, signature, leaves):
-    """Leaves of a call in the order of the form's signature, which may have its dicts in another."""
+    """Leaves of a call in the order of the form's signature, whose dicts may have another."""
     return form.entry.signature.collect(*signature.unflatten(leaves))
 
 
@@ -341,9 +345,11 @@ def as_plain(leaf):
     """
     if isinstance(leaf, np.ndarray):
         if type(leaf) is not np.ndarray:
-            leaf = np.asarray(leaf)
+            leaf = _base_array(leaf)
         if leaf.dtype.kind not in "biufc":
-            raise TraceError(f"an argument is an array of dtype {leaf.dtype}; only numbers can be traced")
+            raise TraceError(
+                f"an argument is an array of dtype {leaf.dtype}; only numbers can be traced"
+            )
         if not leaf.dtype.isnative:
             leaf = leaf.astype(leaf.dtype.newbyteorder("="))
         if not (leaf.flags.c_contiguous and leaf.flags.aligned):
@@ -356,7 +362,21 @@ def as_plain(leaf):
         return leaf
     if hasattr(leaf, "__array__") or hasattr(leaf, "__array_interface__"):
         return as_plain(np.asarray(leaf))
+    if isinstance(leaf, complex):
+        raise TraceError("an argument is complex; only real numbers can be traced")
     raise TraceError(
-        f"an argument contains a {type(leaf).__name__}, which is no array or number; mark the argument "
-        "static with static_argnums"
+        f"an argument contains an object of type {type(leaf).__name__}, which is no array or "
+        "number; mark the argument static with static_argnums"
     )
+
+
+def _base_array(leaf):
+    """An instance of a subclass of ndarray as an ndarray, if that means the same."""
+    if isinstance(leaf, np.matrix):
+        raise TraceError("an argument is a numpy.matrix; pass np.asarray(x) and multiply by x @ y")
+    if isinstance(leaf, np.ma.MaskedArray) and np.ma.is_masked(leaf):
+        raise TraceError(
+            "an argument is a masked array; pass x.filled(0) and the mask, and use np.where or "
+            "sum(..., where=~mask)"
+        )
+    return np.asarray(leaf)

@@ -1,8 +1,9 @@
-"""Derivatives, graph to graph: JVP (forward) and VJP (reverse), recorded into the innermost open graph.
+"""Derivatives, graph to graph: JVP (forward) and VJP (reverse), recorded into the open graph.
 
-Both copy the primal nodes into the open graph and apply the primitives' rules beside them. Contributions to one
-adjoint become a single ``accumulate`` node, in the order in which the reverse sweep meets them; only lowering
-makes it an addition in place. A cotangent or tangent that is None is zero and makes no node.
+Both copy the primal nodes into the open graph and apply the primitives' rules beside them.
+Contributions to one adjoint become a single ``accumulate`` node, in the order in which the reverse
+sweep meets them; only lowering makes it an addition in place. A cotangent or tangent that is None
+is zero and makes no node.
 
 References
 ----------
@@ -16,7 +17,8 @@ from .primitives.elementwise import accumulate
 
 # Primitives whose rules make cotangents that are zero by selection.
 _SELECTIONS = {
-    "select", "maximum", "minimum", "max", "min", "mulz", "relu", "relu_gate", "max_gate", "min_gate",
+    "select", "maximum", "minimum", "max", "min", "mulz", "relu", "relu_gate", "max_gate",
+    "min_gate",
 }  # fmt: skip
 
 
@@ -95,9 +97,7 @@ class ReverseSweep:
     def __init__(self, graph, primals, active, selective=False):
         target = current_graph()
         env = dict(zip(graph.inputs, primals, strict=True))
-        reached = {
-            v for v, a in zip(graph.inputs, active, strict=True) if a and is_floating(v)
-        }
+        reached = {v for v, a in zip(graph.inputs, active, strict=True) if a and is_floating(v)}
         before_selection = _before_selection(graph) if graph_has_loops(graph) else ()
         self.records = []
         location = target.location
@@ -184,8 +184,8 @@ def _total(contributions):
     return total
 
 
-class _located:  # noqa: N801 - used as a with statement
-    """Nodes copied inside keep their locations; afterwards those of the enclosing trace count again."""
+class _located:
+    """Nodes copied inside keep their locations; afterwards the enclosing trace's count again."""
 
     def __init__(self, graph):
         self.graph = graph
@@ -198,7 +198,7 @@ class _located:  # noqa: N801 - used as a with statement
         return False
 
 
-class _note:  # noqa: N801 - used as a with statement
+class _note:
     """Nodes recorded inside carry the location of ``node``, and so do errors."""
 
     def __init__(self, node):

@@ -265,7 +265,11 @@ def _array_ufunc(self, ufunc, method, *inputs, **options):
     name = ufunc.__name__
     function = _ufuncs.UFUNCS.get(name)
     if function is None:
-        unsupported(f"numpy or scipy function {name} is not supported on traced values", self)
+        unsupported(
+            f"the NumPy or SciPy function {name} is not supported on traced values; compose it of "
+            "those that pybackprop.numpy and pybackprop.special have",
+            self,
+        )
     if method == "__call__":
         return (
             function.traced(*inputs, **options)
@@ -299,7 +303,11 @@ def _array_function(self, function, types, args, kwargs):
     if ours is None:
         name = getattr(function, "__name__", str(function))
         module = getattr(function, "__module__", "numpy") or "numpy"
-        unsupported(f"{module}.{name} is not supported on traced values", self)
+        unsupported(
+            f"{module}.{name} is not supported on traced values; compose it of functions that "
+            "pybackprop.numpy has",
+            self,
+        )
     return ours(*args, **kwargs)
 
 

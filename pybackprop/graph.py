@@ -5,9 +5,10 @@ An output is a :class:`Value`: what users hold while a function is traced, and w
 operands; the edges of the graph are these operand links. A :class:`Graph` is a list of nodes
 with inputs and outputs. Bodies of loops are closed graphs held as attributes.
 
-Graphs are built by :func:`apply`, which records into the innermost open graph of the current thread.
-Values of an enclosing open graph are captured as further inputs; values of a closed one have
-leaked. NumPy's operators and protocols are put onto :class:`Value` by :mod:`pybackprop.dispatch`.
+Graphs are built by :func:`apply`, which records into the innermost open graph of the current
+thread. Values of an enclosing open graph are captured as further inputs; values of a closed one
+have leaked. NumPy's operators and protocols are put onto :class:`Value` by
+:mod:`pybackprop.dispatch`.
 """
 
 import dis
@@ -195,8 +196,10 @@ class Graph:
         return value
 
     def adopt(self, operand):
-        """The value of this graph that stands for ``operand``: a value of this or an enclosing graph,
-        or anything that NumPy makes an array of."""
+        """The value of this graph that stands for ``operand``.
+
+        That is a value of this or an enclosing graph, or anything that NumPy makes an array of.
+        """
         if isinstance(operand, Value):
             graph = operand.node.graph
             if graph is self:
@@ -347,7 +350,7 @@ class _Stack(threading.local):
 _stack = _Stack()
 
 
-class open_graph:  # noqa: N801 - used as a with statement, reads as a function
+class open_graph:
     """Open a graph for building in a ``with`` block; :func:`apply` records into the innermost.
 
     Parameters
@@ -402,8 +405,9 @@ def recording():
 def stand(graph):
     """Make a graph the one that :func:`apply` records into while none is open.
 
-    Graphs built by hand stand, so that operators work on their values with no ``with`` block. Of several, each
-    gets the nodes whose operands are its own. They stand in the thread that made or used them last.
+    Graphs built by hand stand, so that operators work on their values with no ``with`` block. Of
+    several, each gets the nodes whose operands are its own. They stand in the thread that made or
+    used them last.
     """
     standing = _stack.standing
     if not standing or standing[-1]() is not graph:
@@ -454,8 +458,8 @@ def apply(primitive, *operands, **attributes):
 def leaked(value):
     """The error for a value whose graph is no longer being built."""
     return LeakedValueError(
-        f"{value!r}, made at {describe_location(value.node.location)}, was used outside of the function "
-        "that made it; return it from the function instead of storing it"
+        f"{value!r}, made at {describe_location(value.node.location)}, was used outside of the "
+        "function that made it; return it from the function instead of storing it"
     )
 
 

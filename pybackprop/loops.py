@@ -1,4 +1,4 @@
-"""Loops that stay loops: ``scan`` records its body once and runs it as begin and end instructions of the tape."""
+"""Loops that stay loops: ``scan`` records its body once; the tape runs it as one loop."""
 
 import numpy as np
 
@@ -17,13 +17,15 @@ __all__ = ["scan"]
 def scan(f, init, xs=None, length=None, reverse=False):
     """Run ``carry, y = f(carry, x)`` over the leading axis of ``xs``, carrying ``carry`` along.
 
-    The loop is not unrolled: time to compile does not depend on its length. Its reverse sweep needs the primals of
-    every step, kept in one frame per step; ``compiled.memory`` tells how much that is.
+    The loop is not unrolled: time to compile does not depend on its length. Its reverse sweep
+    needs the primals of every step, kept in one frame per step; ``compiled.memory`` tells how much
+    that is.
 
     Parameters
     ----------
     f : callable
-        ``f(carry, x) -> (carry, y)``; the new carry has the structure, shapes and dtypes of the old one.
+        ``f(carry, x) -> (carry, y)``; the new carry has the structure, shapes and dtypes of the
+        old one.
     init : pytree of arrays and numbers
         The first carry.
     xs : pytree of arrays, optional
@@ -81,10 +83,13 @@ def _record(f, init, xs, length, reverse):
                     f"{describe(output)}; f must return a carry of the shape it was given"
                 )
             if carry.dtype != output.dtype:
-                if not weak[i] or np.result_type(carry.dtype.type(0).item(), output.dtype) != output.dtype:
+                if (
+                    not weak[i]
+                    or np.result_type(carry.dtype.type(0).item(), output.dtype) != output.dtype
+                ):
                     raise TypeError(
-                        f"scan: leaf {i} of the carry goes in as {describe(carry)} and comes out as "
-                        f"{describe(output)}; convert one of them, e.g. with astype"
+                        f"scan: leaf {i} of the carry goes in as {describe(carry)} and comes "
+                        f"out as {describe(output)}; convert one of them, e.g. with astype"
                     )
                 carries[i] = convert(carry, dtype=output.dtype)
                 changed = True
@@ -96,7 +101,12 @@ def _record(f, init, xs, length, reverse):
     captured = list(body.captured)
     body = move_captured_first(body, len(carries) + len(slices))
     operands = [current_graph().adopt(v) for v in (*captured, *carries, *slices)]
-    shape = {"n_consts": n_captured, "n_carry": len(carries), "length": length, "reverse": bool(reverse)}
+    shape = {
+        "n_consts": n_captured,
+        "n_carry": len(carries),
+        "length": length,
+        "reverse": bool(reverse),
+    }
     operands, body = lift_ahead(operands, body=body, **shape)
     outputs = apply_clean(operands, body=body, **shape)
     finals, stacked = outputs[: len(carries)], outputs[len(carries) :]
@@ -111,9 +121,7 @@ def _record(f, init, xs, length, reverse):
 def _trace_body(f, carry_tree, carries, weak, xs_tree, slices, reverse):
     name = getattr(f, "__name__", "body")
     with open_graph(name, (), locate=True) as body:
-        inner = [
-            body.add_input(c.shape, c.dtype, w) for c, w in zip(carries, weak, strict=True)
-        ]
+        inner = [body.add_input(c.shape, c.dtype, w) for c, w in zip(carries, weak, strict=True)]
         items = [body.add_input(x.shape[1:], x.dtype) for x in slices]
         trees = {}
 
@@ -124,8 +132,8 @@ def _trace_body(f, carry_tree, carries, weak, xs_tree, slices, reverse):
             carry_out, leaves = flatten_tree(result[0])
             if carry_out != carry_tree:
                 raise TypeError(
-                    f"scan: the carry goes in as {carry_tree} and comes out as {carry_out}; both must "
-                    "have one structure"
+                    f"scan: the carry goes in as {carry_tree} and comes out as {carry_out}; both "
+                    "must have one structure"
                 )
             y_tree, y_leaves = flatten_tree(result[1])
             trees["y"] = y_tree
@@ -133,7 +141,9 @@ def _trace_body(f, carry_tree, carries, weak, xs_tree, slices, reverse):
                 _adopt(x) if _is_number(x) else x for x in y_leaves
             ]
 
-        _, kinds, outputs = _run(step, (carry_tree.unflatten(inner), xs_tree.unflatten(items)), {}, body)
+        _, kinds, outputs = _run(
+            step, (carry_tree.unflatten(inner), xs_tree.unflatten(items)), {}, body
+        )
         body.close(outputs)
     return body, len(body.captured), trees["y"], kinds[len(carries) :]
 
@@ -156,7 +166,9 @@ def _length(slices, length):
     lengths = set()
     for x in slices:
         if x.ndim == 0:
-            raise TraceError("scan: xs must have a leading axis to run over, and one of them is a number")
+            raise TraceError(
+                "scan: xs must have a leading axis to run over, and one of them is a number"
+            )
         lengths.add(x.shape[0])
     if length is not None:
         length = int(length)

@@ -528,7 +528,8 @@ def _restore(function, options, data):
             raise pickle.UnpicklingError("neither the function nor a compiled form of it is here")
         return Loaded(data)
     compiled = Compiled(function, **options)
-    if data is not None:
+    # Native code is not in the file: it is found in the cache, or made again, at the next call.
+    if data is not None and options.get("backend") != "native":
         forms = from_bytes(data)[2]
         compiled.forms.update((form.entry.signature, form) for form in forms)
         for form in forms[-4:]:

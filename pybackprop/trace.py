@@ -1,8 +1,9 @@
 """Tracing: a Python function run once on values instead of numbers leaves a graph.
 
-:func:`trace` is the way in for the compiler; :func:`trace_inner` for transformations that meet a function inside another traced
-function: it traces it into a graph of its own, in which values of the outer graph appear as captured inputs, so that
-differentiating the inner function never confuses its variables with the outer ones.
+:func:`trace` is the way in for the compiler; :func:`trace_inner` for transformations that meet a
+function inside another traced function: it traces it into a graph of its own, in which values of
+the outer graph appear as captured inputs, so that differentiating the inner function never
+confuses its variables with the outer ones.
 """
 
 import numpy as np
@@ -60,7 +61,8 @@ def trace(function, signature, rewrites=(), name=None):
     Raises
     ------
     TraceError
-        Or another exception that names the user's line, if the function does what a static graph cannot record.
+        Or another exception that names the user's line, if the function does what a static graph
+        cannot record.
     """
     name = name or getattr(function, "__name__", "function")
     with open_graph(name, rewrites, locate=True) as graph:
@@ -68,8 +70,8 @@ def trace(function, signature, rewrites=(), name=None):
         for number, (kind, dtype, shape) in enumerate(signature.leaves):
             if kind == "object" or dtype is None:
                 raise TraceError(
-                    f"{name} was called with an argument that is no array, number or container of these "
-                    f"(leaf {number}); mark it static with static_argnums"
+                    f"{name} was called with an argument that is no array, number or container of "
+                    f"these (leaf {number}); mark it static with static_argnums"
                 )
             leaf_inputs.append(len(graph.inputs))
             leaves.append(graph.add_input(shape, dtype, weak=kind in ("float", "int")))
@@ -81,7 +83,9 @@ def trace(function, signature, rewrites=(), name=None):
     return Traced(graph, None, leaf_inputs, out_tree, out_kinds)
 
 
-def trace_inner(function, args, kwargs, lift=lambda number, leaf: isinstance(leaf, Value), shapes=None):
+def trace_inner(
+    function, args, kwargs, lift=lambda number, leaf: isinstance(leaf, Value), shapes=None
+):
     """Trace a function into a graph of its own, inside another graph.
 
     Parameters
@@ -90,7 +94,8 @@ def trace_inner(function, args, kwargs, lift=lambda number, leaf: isinstance(lea
     args, kwargs
         Arguments; leaves may be values of the enclosing graph, arrays and numbers.
     lift : callable
-        ``lift(number, leaf)`` tells which leaves become inputs; others are constants of the inner graph.
+        ``lift(number, leaf)`` tells which leaves become inputs; others are constants of the inner
+        graph.
     shapes : callable, optional
         ``shapes(number, value)`` gives the shape that the function sees, for vectorisation.
 

@@ -51,7 +51,7 @@ def _matmul(a, b, transpose_a, transpose_b):
 EVALUATE = {
     "erf": lambda x: _erf(x).astype(x.dtype),
     "erfc": lambda x: _erfc(x).astype(x.dtype),
-    "sigmoid": _sigmoid,
+    "sigmoid": lambda x: np.asarray(_sigmoid(x), x.dtype),
     "softplus": lambda x: np.logaddexp(x, np.zeros((), x.dtype)),
     "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
     "wrap_index": lambda x, bound: np.where(x < 0, x + bound, x),

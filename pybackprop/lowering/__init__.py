@@ -1,9 +1,9 @@
 """Graph to tape: instructions over an arena.
 
-``plan`` decides which values are computed straight into their place (an adjoint, a part of a concatenation, an output) and which
-nodes melt into their consumer; ``emit`` walks the graph and emits symbolic instructions; ``loop`` does the same for
-scans and their frames; ``arena`` gives every slot an address by liveness; ``tape`` writes the bytes that docs/tape.md
-describes.
+``plan`` decides which values are computed straight into their place (an adjoint, a part of a
+concatenation, an output) and which nodes melt into their consumer; ``emit`` walks the graph and
+emits symbolic instructions; ``loop`` does the same for scans and their frames; ``arena`` gives
+every slot an address by liveness; ``tape`` writes the bytes that docs/tape.md describes.
 """
 
 from ..passes.tile import tile

@@ -1,8 +1,8 @@
 """The arena plan: when every slot lives, and where.
 
-A slot lives from the first instruction that touches it to the last; if that range crosses the border of a loop, it covers
-the loop. Slots whose lives do not overlap share memory. An elementwise result takes the place of an operand of the same
-layout that dies there.
+A slot lives from the first instruction that touches it to the last; if that range crosses the
+border of a loop, it covers the loop. Slots whose lives do not overlap share memory. An elementwise
+result takes the place of an operand of the same layout that dies there.
 """
 
 from bisect import bisect_left, insort
@@ -12,11 +12,11 @@ from .layout import ARENA
 ALIGNMENT = 64
 # Instructions whose kernels allow the result to be an operand, element by element.
 IN_PLACE = {
-    "MOV", "NEG", "ABS", "SIGN", "SQUARE", "ADD", "SUB", "MUL", "MAX", "MIN", "RECIPROCAL", "SQRT", "CBRT",
-    "EXP", "EXP2", "EXPM1", "LOG", "LOG2", "LOG10", "LOG1P", "SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN",
-    "SINH", "COSH", "TANH", "ASINH", "ACOSH", "ATANH", "ERF", "ERFC", "SIGMOID", "SOFTPLUS", "FLOOR", "CEIL",
-    "RINT", "TRUNC", "DIV", "MULZ", "FMA", "FMS", "FNMA", "NMUL", "TANH_BACK", "SIGMOID_BACK", "RELU",
-    "RELU_GATE", "MAX_GATE", "MIN_GATE",
+    "MOV", "NEG", "ABS", "SIGN", "SQUARE", "ADD", "SUB", "MUL", "MAX", "MIN", "RECIPROCAL",
+    "SQRT", "CBRT", "EXP", "EXP2", "EXPM1", "LOG", "LOG2", "LOG10", "LOG1P", "SIN", "COS", "TAN",
+    "ASIN", "ACOS", "ATAN", "SINH", "COSH", "TANH", "ASINH", "ACOSH", "ATANH", "ERF", "ERFC",
+    "SIGMOID", "SOFTPLUS", "FLOOR", "CEIL", "RINT", "TRUNC", "DIV", "MULZ", "FMA", "FMS", "FNMA",
+    "NMUL", "TANH_BACK", "SIGMOID_BACK", "RELU", "RELU_GATE", "MAX_GATE", "MIN_GATE",
 }  # fmt: skip
 
 

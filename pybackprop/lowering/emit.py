@@ -1,8 +1,9 @@
 """Emission: walks a graph and appends symbolic instructions.
 
-The methods named after kinds of nodes (``map``, ``reduce``, ``matmul`` ...) are what primitives' ``lower`` calls. They work on
-:class:`~.layout.Ref` views; addresses come later. A float64 of one element is computed in the scalar class, in slots of the
-arena or of a loop's frame; everything else in the array class.
+The methods named after kinds of nodes (``map``, ``reduce``, ``matmul`` ...) are what primitives'
+``lower`` calls. They work on :class:`~.layout.Ref` views; addresses come later. A float64 of one
+element is computed in the scalar class, in slots of the arena or of a loop's frame; everything
+else in the array class.
 """
 
 import numpy as np
@@ -33,7 +34,8 @@ def _adding_operands(op, operands, base):
 class Instruction:
     """A symbolic instruction: operands are refs, or None.
 
-    ``writes`` and ``reads`` are the same refs for liveness; ``loop`` is the loop record of a begin or end.
+    ``writes`` and ``reads`` are the same refs for liveness; ``loop`` is the loop record of a begin
+    or end.
     """
 
     __slots__ = ("a", "b", "c", "d", "flags", "loop", "op", "params")
@@ -107,7 +109,8 @@ class Lowering:
         self.local = None
         self.reverse_start = None
         self.inputs = [
-            Root(INPUT_KIND, v.size * v.dtype.itemsize, number=i) for i, v in enumerate(graph.inputs)
+            Root(INPUT_KIND, v.size * v.dtype.itemsize, number=i)
+            for i, v in enumerate(graph.inputs)
         ]
         self.outputs = [
             Root(OUTPUT, v.size * v.dtype.itemsize, number=i) for i, v in enumerate(graph.outputs)
@@ -245,7 +248,8 @@ class Lowering:
     def produce(self, value, emit, adds=False, contiguous=False):
         """Have ``emit(ref, adding)`` compute a value into its destination.
 
-        ``adds`` tells whether it can add to what is there; ``contiguous`` whether it needs contiguous storage.
+        ``adds`` tells whether it can add to what is there; ``contiguous`` whether it needs
+        contiguous storage.
         """
         place, adding = self.destination(value)
         self.refs[value] = place
@@ -418,7 +422,7 @@ class Lowering:
         self.produce(value, emit, adds=adds)
 
     def _ready_contribution(self, value):
-        """Another contribution to the same sum that is there already, to be added with this first one."""
+        """Another contribution to the same sum, there already, to be added with this first one."""
         target = self.scope.targets.get(value)
         if target is None or target.slot is None or target.partial or target.views:
             return None
@@ -653,8 +657,11 @@ class Lowering:
                 window = pad_window(
                     operand.shape, node.attributes["lows"], node.attributes["interiors"]
                 )
-                part = ref.sliced(*zip(*[(s.start, s.stop, s.step) for s in window], strict=True)) \
-                    if operand.ndim else ref
+                part = (
+                    ref.sliced(*zip(*[(s.start, s.stop, s.step) for s in window], strict=True))
+                    if operand.ndim
+                    else ref
+                )
                 self.copy(part, self.ref(operand), add=target.slot.started)
                 self.refs[value] = None
                 return
@@ -668,9 +675,7 @@ class Lowering:
             )
             part = place
             if operand.ndim:
-                part = place.sliced(
-                    *zip(*[(s.start, s.stop, s.step) for s in window], strict=True)
-                )
+                part = place.sliced(*zip(*[(s.start, s.stop, s.step) for s in window], strict=True))
             self.copy(part, self.ref(operand), add=slot.started)
         self.refs[value] = place
 
@@ -691,7 +696,9 @@ class Lowering:
             sources = [self.bytes_of(operand)]
         adds = op in ("SUM", "DOT")
         self.produce(
-            value, lambda place, adding: self.reduce_refs(op, place, sources, axes, adding), adds=adds
+            value,
+            lambda place, adding: self.reduce_refs(op, place, sources, axes, adding),
+            adds=adds,
         )
 
     def reduce_refs(self, op, place, sources, axes, adding):
@@ -716,7 +723,9 @@ class Lowering:
                 self.zero(place)
             else:
                 view = sources[0].reshaped(place.shape)
-                source = view if view is not None else self.contiguous(sources[0]).reshaped(place.shape)
+                source = (
+                    view if view is not None else self.contiguous(sources[0]).reshaped(place.shape)
+                )
                 self.copy(place, source, add=adding)
             return
         kept = [a for a in range(len(shape)) if a not in axes]
@@ -874,9 +883,9 @@ class Lowering:
         params = _index_params(x.shape, positions)
         self.produce(
             value,
-            lambda place, adding: self.emit("GATHER", place, a, b, params=params)
-            if value.size
-            else None,
+            lambda place, adding: (
+                self.emit("GATHER", place, a, b, params=params) if value.size else None
+            ),
             contiguous=True,
         )
 
@@ -912,9 +921,9 @@ class Lowering:
         flags = REVERSE if node.attributes["reverse"] else 0
         self.produce(
             value,
-            lambda place, adding: self.emit(op, place, source, flags=flags, params=params)
-            if value.size
-            else None,
+            lambda place, adding: (
+                self.emit(op, place, source, flags=flags, params=params) if value.size else None
+            ),
             contiguous=True,
         )
 

@@ -1,8 +1,9 @@
 """Where values live while a graph is lowered: regions of memory and strided views of them.
 
-A :class:`Root` is a region: a slot of the arena, a constant, an input or output, or a window that a loop moves over
-another region. A :class:`Ref` is a strided view of a root. Rearranging primitives only make new refs;
-instructions get them through :func:`collapse`, which finds the fewest nested loops that walk several views at once.
+A :class:`Root` is a region: a slot of the arena, a constant, an input or output, or a window that
+a loop moves over another region. A :class:`Ref` is a strided view of a root. Rearranging
+primitives only make new refs; instructions get them through :func:`collapse`, which finds the
+fewest nested loops that walk several views at once.
 """
 
 ARENA, CONST, INPUT, OUTPUT, WINDOW = "arena", "const", "input", "output", "window"
@@ -31,8 +32,8 @@ class Root:
     """
 
     __slots__ = (
-        "address", "base", "bump", "data", "first", "home", "kind", "last", "loop", "number", "offset",
-        "parent", "pinned", "size",
+        "address", "base", "bump", "data", "first", "home", "kind", "last", "loop", "number",
+        "offset", "parent", "pinned", "size",
     )  # fmt: skip
 
     def __init__(self, kind, size, number=0, data=None, parent=None, offset=0, bump=0, loop=None):
@@ -176,8 +177,8 @@ def contiguous_strides(shape, itemsize):
 def reshape_strides(shape, strides, new_shape, itemsize):
     """Strides that give a view another shape without a copy, or None.
 
-    Groups of axes that are contiguous among themselves are matched from the left with groups of new axes
-    of the same number of elements.
+    Groups of axes that are contiguous among themselves are matched from the left with groups of
+    new axes of the same number of elements.
     """
     if 0 in new_shape or all(n == 1 for n in new_shape):
         return contiguous_strides(new_shape, itemsize)

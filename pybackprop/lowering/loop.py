@@ -1,9 +1,10 @@
 """Loops: a scan's body between begin and end instructions.
 
-Values that the reverse sweep will read live in frames, one per step, in one block of the arena: stacked outputs that only
-other scans read, and carries if they are among these. Such a carry is read in the frame of the step and written straight into
-the next. Any other carry has one slot; the new value is computed into it where nothing reads the old one later,
-and copied at the end of the step otherwise. Stacked inputs and outputs are windows that move by one step.
+Values that the reverse sweep will read live in frames, one per step, in one block of the arena:
+stacked outputs that only other scans read, and carries if they are among these. Such a carry is
+read in the frame of the step and written straight into the next. Any other carry has one slot; the
+new value is computed into it where nothing reads the old one later, and copied at the end of the
+step otherwise. Stacked inputs and outputs are windows that move by one step.
 """
 
 import numpy as np
@@ -125,7 +126,9 @@ class _LoopLowering:
                     copy.truth = ref.truth
                     low.emit("MOV", copy, ref, flags=SCALAR)
                     ref = copy
-                ref = Ref(ref.root, ref.offset, inner.shape, (8,) * inner.ndim, inner.dtype, ref.truth)
+                ref = Ref(
+                    ref.root, ref.offset, inner.shape, (8,) * inner.ndim, inner.dtype, ref.truth
+                )
             low.refs[inner] = ref
 
     def _bind_carries(self, framed_carries):
@@ -142,7 +145,11 @@ class _LoopLowering:
                 root = low.new_root(max(inner.size * item, 1))
                 place = self._view(root, 0, inner, truth)
                 source = low.ref(init)
-                if source.root.kind == "const" and not any(source.root.data) and not is_scalar(inner):
+                if (
+                    source.root.kind == "const"
+                    and not any(source.root.data)
+                    and not is_scalar(inner)
+                ):
                     low.zero(place)
                 else:
                     low.copy(place, source)
@@ -286,7 +293,9 @@ class _LoopLowering:
                 isinstance(node.primitive, e.Elementwise)
                 and all(o.shape == new.shape for o in node.operands if o is old)
                 and not any(
-                    scope.position(reader) == last for v in views for reader in scope.consumers.get(v, ())
+                    scope.position(reader) == last
+                    for v in views
+                    for reader in scope.consumers.get(v, ())
                 )
             )
             if node.primitive is control.scan or not isinstance(node.primitive, e.Elementwise):
@@ -382,10 +391,7 @@ def _same_place(a, b):
 
 def _lowest(ref):
     """The lowest byte that a step's slice reaches, from its start; 0 or negative."""
-    return sum(
-        min((n - 1) * s, 0)
-        for n, s in zip(ref.shape[1:], ref.strides[1:], strict=True)
-    )
+    return sum(min((n - 1) * s, 0) for n, s in zip(ref.shape[1:], ref.strides[1:], strict=True))
 
 
 def _extent(ref):
@@ -393,6 +399,4 @@ def _extent(ref):
     item = 8 if ref.truth else ref.dtype.itemsize
     if 0 in ref.shape:
         return 0
-    return item + sum(
-        max((n - 1) * s, 0) for n, s in zip(ref.shape, ref.strides, strict=True)
-    )
+    return item + sum(max((n - 1) * s, 0) for n, s in zip(ref.shape, ref.strides, strict=True))

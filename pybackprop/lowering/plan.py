@@ -1,14 +1,15 @@
 """Planning before instructions are emitted: what goes straight where, and what melts into what.
 
-A :class:`Slot` stands for the storage of a value that several producers fill: an ``accumulate`` node's sum, or the parts of
-a ``concatenate`` or ``pad``. A :class:`Target` tells a producer that its result belongs into (a view of) a slot.
-Contributions that come as views, or from producers that others read as well, are added when the owner is reached.
+A :class:`Slot` stands for the storage of a value that several producers fill: an ``accumulate``
+node's sum, or the parts of a ``concatenate`` or ``pad``. A :class:`Target` tells a producer that
+its result belongs into (a view of) a slot. Contributions that come as views, or from producers
+that others read as well, are added when the owner is reached.
 """
 
 from collections import Counter
 
-from ..primitives import indexing, linalg, reduction, shaping
 from ..primitives import elementwise as e
+from ..primitives import indexing, linalg, reduction, shaping
 
 VIEWS = (shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_, shaping.flip)
 _ALIASES = (*VIEWS, e.stop_gradient)
@@ -146,7 +147,11 @@ class Scope:
 
     def _fuse_dot(self, node):
         (operand,) = node.operands
-        if operand.dtype.kind == "f" and operand.size != 1 and self._fusible(operand, operand.shape):
+        if (
+            operand.dtype.kind == "f"
+            and operand.size != 1
+            and self._fusible(operand, operand.shape)
+        ):
             groups = reduced_groups(operand.shape, node.attributes["axes"])
             if groups in ("R", "KR", "RK"):
                 self.fused[operand] = node
@@ -184,7 +189,9 @@ class Scope:
             if self.single(operand) and operand not in self.targets:
                 if self._direct(operand) or operand.node.primitive is shaping.concatenate:
                     view = _Window.of_axis(out.shape, axis, position, end)
-                    self.targets[operand] = Target(slot, operand=operand, views=(view,), partial=True)
+                    self.targets[operand] = Target(
+                        slot, operand=operand, views=(view,), partial=True
+                    )
             position = end
 
     def _plan_pad(self, node):
@@ -192,7 +199,9 @@ class Scope:
         lows, interiors = node.attributes["lows"], node.attributes["interiors"]
         window = shaping.pad_window(operand.shape, lows, interiors)
         view = _Window(
-            tuple(s.start for s in window), tuple(s.stop for s in window), tuple(s.step for s in window)
+            tuple(s.start for s in window),
+            tuple(s.stop for s in window),
+            tuple(s.step for s in window),
         )
         target = self.targets.get(out)
         slot = None
@@ -231,7 +240,7 @@ class Scope:
         return self.number[node]
 
     def last_read(self, value, ignoring=None):
-        """The number of the last node that reads a value, through views as well; -1 if none does."""
+        """The number of the last node that reads a value, also through views; -1 if none does."""
         last = -1
         stack = [value]
         while stack:
@@ -239,7 +248,10 @@ class Scope:
                 if node is ignoring:
                     continue
                 last = max(last, self.position(node))
-                if node.primitive in _ALIASES or node.primitive in (shaping.pad, shaping.concatenate):
+                if node.primitive in _ALIASES or node.primitive in (
+                    shaping.pad,
+                    shaping.concatenate,
+                ):
                     stack.append(node.outputs[0])
         return last
 

@@ -15,8 +15,8 @@ VERSION = 1
 DTYPES = {
     np.dtype(name): code
     for code, name in enumerate(
-        ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32",
-         "float64")
+        ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+         "float32", "float64")
     )
 }  # fmt: skip
 _KINDS = {ARENA: 0, CONST: 1, INPUT: 2, OUTPUT: 3}
@@ -34,7 +34,8 @@ def dtype_code(dtype):
     code = DTYPES.get(dtype)
     if code is None:
         raise UnsupportedError(
-            f"dtype {dtype} is not supported; convert it first, e.g. x.astype(np.float32) or np.float64"
+            f"dtype {dtype} is not supported; convert it first, e.g. x.astype(np.float32) or "
+            "np.float64"
         )
     return code
 
@@ -47,7 +48,9 @@ def assemble(lowering):
     try:
         bases, loops = writer.bases_and_loops(arena_bytes, len(consts))
     except struct.error:
-        raise MemoryError("the arrays of this function have more bytes than 64 bits can count") from None
+        raise MemoryError(
+            "the arrays of this function have more bytes than 64 bits can count"
+        ) from None
     instructions = b"".join([writer.instruction(i) for i in lowering.instructions])
     graph = lowering.graph
     arrays = b"".join(
@@ -156,7 +159,13 @@ class _Writer:
             frame = NONE if loop.frame is None else loop.frame.base
             loops.append(
                 struct.pack(
-                    "<qIIIIII", loop.trip, first, len(loop.windows), frame, loop.begin, loop.end,
+                    "<qIIIIII",
+                    loop.trip,
+                    first,
+                    len(loop.windows),
+                    frame,
+                    loop.begin,
+                    loop.end,
                     int(loop.parallel),
                 )
             )

@@ -1,8 +1,9 @@
-"""Tile loops: the body of a ``tiles`` node between begin and end instructions, and its tail once after them.
+"""Tile loops: a ``tiles`` node's body between begin and end instructions, its tail after them.
 
-Sliced operands and outputs are windows that move by one tile. Sums over all tiles are slots that are zeroed before the loop and only
-added to inside. Many rows are cut into segments first, the steps of a parallel loop, each with sums and memory of its
-own; the segments' sums are added in their order.
+Sliced operands and outputs are windows that move by one tile. Sums over all tiles are slots that
+are zeroed before the loop and only added to inside. Many rows are cut into segments first, the
+steps of a parallel loop, each with sums and memory of its own; the segments' sums are added in
+their order.
 """
 
 import numpy as np
@@ -20,8 +21,8 @@ def lower_tiles(low, node):
 def segments_of(rows, extent, sum_bytes):
     """Number of segments of rows that may run at the same time.
 
-    Depends on the rows and on what each segment has to add up alone, not on the threads there are, so the order of sums does not
-    either.
+    Depends on the rows and on what each segment has to add up alone, not on the threads there are,
+    so the order of sums does not either.
     """
     tiles = rows // extent
     most = min(16, rows // 2048, tiles // 2)
@@ -64,7 +65,9 @@ class _TilesLowering:
     def run(self):
         attributes, extent, rows = self.attributes, self.extent, self.rows
         sums = [
-            place for place, axis in zip(self.places, attributes["outputs"], strict=True) if axis is None
+            place
+            for place, axis in zip(self.places, attributes["outputs"], strict=True)
+            if axis is None
         ]
         sum_bytes = sum(place.size * place.dtype.itemsize for place in sums)
         segments = 1 if self.low.local is not None else segments_of(rows, extent, sum_bytes)
@@ -142,7 +145,7 @@ class _TilesLowering:
         return segments * length
 
 
-class _steps:  # noqa: N801 - used as a with statement
+class _steps:
     """Emits a loop around what is emitted inside, from :meth:`_Windows.begin` on."""
 
     def __init__(self, low, loop):
@@ -214,8 +217,10 @@ class _Windows:
         self.loop.windows.append(window)
         view = Ref(window, part.offset - lowest, part.shape, part.strides, ref.dtype, ref.truth)
         if 0 not in part.shape:
-            window.size = view.offset + ref.dtype.itemsize + sum(
-                max((n - 1) * s, 0) for n, s in zip(part.shape, part.strides, strict=True)
+            window.size = (
+                view.offset
+                + ref.dtype.itemsize
+                + sum(max((n - 1) * s, 0) for n, s in zip(part.shape, part.strides, strict=True))
             )
         return view
 

@@ -93,7 +93,7 @@ def storing():
 
 def unsupported(message, value=None):
     """Refuse something that has no traced counterpart, naming the user's line."""
-    refuse(UnsupportedError(f"{message} ({here()})"), value)
+    refuse(UnsupportedError(f"{here()}: {message}"), value)
 
 
 def refuse_conversion(value, kind, advice, converted=False):
@@ -110,7 +110,7 @@ def refuse_conversion(value, kind, advice, converted=False):
                 f"{here()}: a traced value cannot be assigned into a NumPy array, which "
                 "holds numbers and not nodes of a graph; build the array with np.stack, "
                 "np.concatenate, np.array([...]) or np.where, or use x.at[i].set(v) on a traced "
-                "array"
+                "array, such as np.zeros_like(v, shape=(n,))"
             ),
             value,
         )
@@ -224,7 +224,9 @@ def _to_value(x, dtype=None):
             raise TypeError(f"{type(x).__name__} object has no place in a graph ({here()})")
         x = converted
     if isinstance(x, np.ma.MaskedArray):
-        unsupported("masked arrays are not supported")
+        unsupported("masked arrays are not supported; use np.where, or sum(..., where=mask)")
+    if isinstance(x, np.matrix):
+        unsupported("numpy.matrix is not supported; use np.asarray(x) and x @ y")
     check_dtype(x.dtype)
     return open_or_leaked().constant(x)
 

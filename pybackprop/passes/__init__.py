@@ -1,9 +1,10 @@
 """The passes, in order.
 
 Local passes look at one new node at a time and are applied while a graph is built (``rewrites`` of
-:func:`pybackprop.graph.open_graph`): each is a function ``(graph, primitive, operands, attributes)`` that returns what
-to use instead of a new node, or None. So a graph that a transformation builds is simplified as it grows, in one
-sweep. Whole-graph passes are functions from a closed graph to a closed graph.
+:func:`pybackprop.graph.open_graph`): each takes ``(graph, primitive, operands, attributes)`` and
+returns what to use instead of a new node, or None. So a graph that a transformation builds is
+simplified as it grows, in one sweep. Whole-graph passes are functions from a closed graph to a
+closed graph.
 
 No pass changes a value by more than rounding, nor where NaN and infinities appear.
 """

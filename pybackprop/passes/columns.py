@@ -1,9 +1,10 @@
 """Column layout of tiles: the row axis last, so that narrow rows become long contiguous columns.
 
-A per-observation function written for one point and mapped over many makes arrays of shape (rows, 3) or (rows, 2, 15): as stored, an
-elementwise loop is a few elements long. Inside a tile the row axis can be moved to the end; then every component is a
-contiguous column of the tile, its slices are plain pointers, and all loops are as long as the tile. Rows are
-transposed once when a tile is entered, and results once when it is left.
+A per-observation function written for one point and mapped over many makes arrays of shape (rows,
+3) or (rows, 2, 15): as stored, an elementwise loop is a few elements long. Inside a tile the row
+axis can be moved to the end; then every component is a contiguous column of the tile, its slices
+are plain pointers, and all loops are as long as the tile. Rows are transposed once when a tile is
+entered, and results once when it is left.
 """
 
 from ..primitives import elementwise as e
@@ -97,7 +98,7 @@ class Columns:
         return value if value.shape == shape else self._add(shaping.reshape, value, shape=shape)
 
     def _aligned(self, operand, out, env):
-        """An operand of an elementwise node in a shape that broadcasts against the column layout of ``out``."""
+        """An elementwise node's operand in a shape that broadcasts with ``out`` in columns."""
         value = env[operand]
         ndim = out.ndim - 1
         if operand in self.axis:
@@ -141,12 +142,21 @@ class Columns:
             return self._add(primitive, values[0], axes=(*order, last))
         if primitive in (shaping.slice_, shaping.pad):
             moved = {}
-            ends = {"starts": 0, "stops": self.extent, "steps": 1, "lows": 0, "highs": 0, "interiors": 0}
+            ends = {
+                "starts": 0,
+                "stops": self.extent,
+                "steps": 1,
+                "lows": 0,
+                "highs": 0,
+                "interiors": 0,
+            }
             for name, entries in attributes.items():
                 moved[name] = (*entries[:row], *entries[row + 1 :], ends[name])
             return self._add(primitive, values[0], **moved)
         if primitive is shaping.flip:
-            return self._add(primitive, values[0], axes=tuple(self._core(a, first) for a in attributes["axes"]))
+            return self._add(
+                primitive, values[0], axes=tuple(self._core(a, first) for a in attributes["axes"])
+            )
         if primitive is shaping.concatenate:
             return self._add(primitive, *values, axis=self._core(attributes["axis"], first))
         if isinstance(primitive, reduction.Cumulative):

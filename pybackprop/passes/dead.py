@@ -1,7 +1,7 @@
 """Dead code: nodes that no output needs, and outputs and carries of loops that nothing reads."""
 
-from ..graph import CONSTANT, INPUT, Graph, Node, Value
 from ..differentiate import subgraph
+from ..graph import CONSTANT, INPUT, Graph, Node, Value
 from ..primitives.control import scan
 
 
@@ -34,7 +34,8 @@ def _selection(graph, kept):
     if boundary is not None:
         late = set(graph.nodes[boundary:])
         result.reverse_start = next(
-            (i for i, n in enumerate(kept) if n in late and n.primitive not in (CONSTANT, INPUT)), len(kept)
+            (i for i, n in enumerate(kept) if n in late and n.primitive not in (CONSTANT, INPUT)),
+            len(kept),
         )
     return result
 

@@ -1,7 +1,7 @@
 """Loops: what does not change from step to step leaves the body.
 
-Constants move into a body, so that they can fold there; nodes that depend only on values shared by all steps are
-hoisted out and computed once; bodies are simplified like any other graph.
+Constants move into a body, so that they can fold there; nodes that depend only on values shared by
+all steps are hoisted out and computed once; bodies are simplified like any other graph.
 """
 
 from ..batching import record_batch
@@ -12,9 +12,9 @@ from ..primitives.control import move_captured_first, scan
 
 # What is worth computing ahead of a loop, and how many bytes that may take.
 _HEAVY = {
-    "matmul", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos",
-    "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sigmoid", "softplus", "erf",
-    "erfc", "power", "cbrt",
+    "matmul", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
+    "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh",
+    "arctanh", "sigmoid", "softplus", "erf", "erfc", "power", "cbrt",
 }  # fmt: skip
 _MOST_AHEAD = 1 << 25
 
@@ -48,10 +48,10 @@ def simplify(graph):
 
 
 def lift_ahead(operands, *, body, n_consts, n_carry, length, reverse):
-    """Compute what costs much and depends on the slices alone for all steps at once, before the loop.
+    """Compute ahead, for all steps at once, what costs much and depends on the slices alone.
 
-    Products and elementary functions of one small slice after the other become one product, or one long vector; so do
-    their adjoints after the reverse loop.
+    Products and elementary functions of one small slice after the other become one product, or one
+    long vector; so do their adjoints after the reverse loop.
 
     Returns
     -------
@@ -95,25 +95,27 @@ def apply_clean(operands, *, body, n_consts, n_carry, length, reverse):
     outer = {}
     for inner, operand in zip(body.inputs[:n_consts], operands, strict=False):
         outer[inner] = operand
-    for inner, operand in zip(body.inputs[n_consts + n_carry :], operands[n_consts + n_carry :], strict=True):
+    for inner, operand in zip(
+        body.inputs[n_consts + n_carry :], operands[n_consts + n_carry :], strict=True
+    ):
         number = constant_value(operand)
         if number is not None:
             outer[inner] = filled(inner.shape, number, inner.dtype)
     # A carry that the body hands on as it is does not change either.
-    fixed = [
-        i for i in range(n_carry) if body.outputs[i] is body.inputs[n_consts + i]
-    ]
+    fixed = [i for i in range(n_carry) if body.outputs[i] is body.inputs[n_consts + i]]
     for i in fixed:
         outer[body.inputs[n_consts + i]] = operands[n_consts + i]
     varying = [v for v in body.inputs[n_consts:] if v not in outer]
-    kept = [o for v, o in zip(body.inputs[n_consts:], operands[n_consts:], strict=True) if v not in outer]
+    kept = [
+        o
+        for v, o in zip(body.inputs[n_consts:], operands[n_consts:], strict=True)
+        if v not in outer
+    ]
     # Invariant nodes are applied in the enclosing graph, so the body captures their results.
     for node in body.nodes:
         if node.primitive in (INPUT, CONSTANT):
             continue
-        if node.operands and all(
-            o in outer or o.node.primitive is CONSTANT for o in node.operands
-        ):
+        if node.operands and all(o in outer or o.node.primitive is CONSTANT for o in node.operands):
             if all(o.node.primitive is CONSTANT for o in node.operands):
                 continue
             scope = dict(outer)

@@ -1,7 +1,8 @@
 """Algebraic simplification of one node, given what its operands are.
 
-Only rewrites that keep every value to rounding and NaN, infinities and signed zeros where NumPy has them: so ``x * 0`` and
-``x + 0`` stay (the one may be NaN, the other turns -0 into 0), ``x * 1``, ``x - 0`` and ``--x`` go.
+Only rewrites that keep every value to rounding and NaN, infinities and signed zeros where NumPy
+has them: so ``x * 0`` and ``x + 0`` stay (the one may be NaN, the other turns -0 into 0),
+``x * 1``, ``x - 0`` and ``--x`` go.
 """
 
 import numpy as np
@@ -73,7 +74,7 @@ def _narrow_operands(graph, primitive, operands, attributes):
 
 
 def _before_broadcast(graph, operand):
-    """What an operand broadcasts, as a tuple of one, or None; constants of one number count as 0-d."""
+    """What an operand broadcasts, as a tuple of one, or None; one-number constants count as 0-d."""
     node = operand.node
     if node.primitive is CONSTANT:
         if operand.size == 1 and operand.shape:
@@ -213,9 +214,7 @@ def _beside(graph, operands):
     pads = [o.node.attributes for o in operands]
     if any(any(p["interiors"]) for p in pads):
         return None
-    axes = {
-        axis for p in pads for axis in range(len(shape)) if p["lows"][axis] or p["highs"][axis]
-    }
+    axes = {axis for p in pads for axis in range(len(shape)) if p["lows"][axis] or p["highs"][axis]}
     if len(axes) != 1:
         return None
     (axis,) = axes
@@ -225,7 +224,7 @@ def _beside(graph, operands):
         low, (inner,) = part.node.attributes["lows"][axis], part.node.operands
         if low < position:
             return None
-        pieces += _gap(graph, shape, axis, low - position, inner.dtype) + [inner]
+        pieces += [*_gap(graph, shape, axis, low - position, inner.dtype), inner]
         position = low + inner.shape[axis]
     pieces += _gap(graph, shape, axis, shape[axis] - position, parts[0].dtype)
     return shaping.concatenate(*pieces, axis=axis)
@@ -316,7 +315,11 @@ def _slice(graph, x, *, starts, stops, steps):
         outer = x.node.attributes
         ranges = zip(outer["starts"], outer["steps"], starts, stops, steps, strict=True)
         new = [
-            (s0 + a * k0, s0 + (a + (-((a - b) // k) - 1) * k) * k0 + 1 if b > a else s0 + a * k0, k * k0)
+            (
+                s0 + a * k0,
+                s0 + (a + (-((a - b) // k) - 1) * k) * k0 + 1 if b > a else s0 + a * k0,
+                k * k0,
+            )
             for s0, k0, a, b, k in ranges
         ]
         new_starts, new_stops, new_steps = zip(*new, strict=True)

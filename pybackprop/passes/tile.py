@@ -1,16 +1,18 @@
-"""Sweeps by tiles: nodes that are independent along a common axis run tile by tile, forward and reverse together.
+"""Sweeps by tiles: nodes independent along a common axis run tile by tile, forward and reverse.
 
-The pass finds axes that many nodes share (*classes*: axes linked by elementwise nodes, by products with a shared matrix, by
-gathers ...), takes the class with most work, and gathers the nodes that map over it or reduce it into *regions*. A region
-becomes one ``tiles`` node: a loop without carries whose body works on a tile of rows. Row values live only as long as the
-tile, so they stay in cache and take no memory that grows with the rows; sums over the rows (losses, adjoints of shared
-parameters) are accumulators that each tile adds to.
+The pass finds axes that many nodes share (*classes*: axes linked by elementwise nodes, by products
+with a shared matrix, by gathers ...), takes the class with most work, and gathers the nodes that
+map over it or reduce it into *regions*. A region becomes one ``tiles`` node: a loop without
+carries whose body works on a tile of rows. Row values live only as long as the tile, so they stay
+in cache and take no memory that grows with the rows; sums over the rows (losses, adjoints of
+shared parameters) are accumulators that each tile adds to.
 
-A node that needs the result of a full reduction over the rows comes a *phase* later than what was reduced; there is one region per
-phase, and row values that a later phase needs are written out by the earlier one.
+A node that needs the result of a full reduction over the rows comes a *phase* later than what was
+reduced; there is one region per phase, and row values that a later phase needs are written out by
+the earlier one.
 
-The tile's extent follows from the bytes of the body's row values alone (see :func:`choose_extent`), not from the machine, so
-that the order of sums is the same everywhere.
+The tile's extent follows from the bytes of the body's row values alone (see
+:func:`choose_extent`), not from the machine, so that the order of sums is the same everywhere.
 """
 
 from ..graph import CONSTANT, INPUT, Graph, Node, Value, open_graph
@@ -21,10 +23,11 @@ from .columns import Columns, prefers_columns
 
 # Fewer rows than this are not worth a loop.
 _LEAST_ROWS = 64
-# What a tile's row values may take: about a first-level cache, or part of a second-level one where matrix products
-# reuse rows and want many of them.
+# What a tile's row values may take: about a first-level cache, or part of a second-level one where
+# matrix products reuse rows and want many of them.
 _LEVEL_1, _LEVEL_2 = 40_000, 280_000
-# A region that makes fewer bytes than this stays in a second-level cache anyway, and loops would only cost.
+# A region that makes fewer bytes than this stays in a second-level cache anyway, and loops would
+# only cost.
 _LEAST_BYTES = 500_000
 _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert, e.Accumulate, e.StopGradient)
 
@@ -32,9 +35,10 @@ _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert, e.Accumulate,
 class Tiles(Primitive):
     """Runs ``body`` on tiles of ``extent`` rows, then ``tail`` on the rows that are left.
 
-    Operands: shared ones, then sliced ones. ``axes`` gives the row axis of each sliced operand; ``outputs`` the row axis of each
-    output, or None for a sum over all tiles. With ``columns``, row values of the body have their row axis last, see
-    :mod:`.columns`. Made after differentiation, so it has no derivative rules.
+    Operands: shared ones, then sliced ones. ``axes`` gives the row axis of each sliced operand;
+    ``outputs`` the row axis of each output, or None for a sum over all tiles. With ``columns``,
+    row values of the body have their row axis last, see :mod:`.columns`. Made after
+    differentiation, so it has no derivative rules.
     """
 
     name = "tiles"
@@ -60,7 +64,10 @@ tiles = Tiles()
 def tile(graph):
     """The graph with its widest rows swept by tiles; the graph itself if that does not pay."""
     if not any(
-        v.size >= _LEAST_ROWS and max(v.shape) >= _LEAST_ROWS for n in graph.nodes for v in n.outputs if v.shape
+        v.size >= _LEAST_ROWS and max(v.shape) >= _LEAST_ROWS
+        for n in graph.nodes
+        for v in n.outputs
+        if v.shape
     ):
         return graph
     for _ in range(4):
@@ -130,7 +137,7 @@ class _Classes:
 
 
 def _links(node):
-    """Pairs of (value, axis) between operands and outputs, and among operands, that are one axis."""
+    """Pairs of (value, axis) that are one axis, of operands and outputs or among operands."""
     primitive, operands = node.primitive, node.operands
     if primitive in (INPUT, CONSTANT) or primitive.multiple:
         return
@@ -341,7 +348,8 @@ class _Plan:
         for phase in range(last + 1):
             late = []
             for node in by_phase.get(phase, ()):
-                # Of a phase whose region is not tiled, and what reads this phase's region, comes after.
+                # Of a phase whose region is not tiled, and what reads this phase's region, comes
+                # after.
                 if any(o not in env for o in node.operands):
                     late.append(node)
                     continue
@@ -452,8 +460,8 @@ def _is_view(node):
 def choose_extent(nodes, axis, rows):
     """Rows per tile: as many as keep the row values that live at once in cache, a multiple of 16.
 
-    The values of a body are taken to live half its length on average. Where matrix products read the rows, more rows amortise the
-    matrices, and the second-level cache is the measure.
+    The values of a body are taken to live half its length on average. Where matrix products read
+    the rows, more rows amortise the matrices, and the second-level cache is the measure.
     """
     per_row, products = 0, False
     for node in nodes:

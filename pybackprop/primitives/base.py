@@ -1,18 +1,19 @@
 """What every primitive is, and what the families share: broadcasting, products with cotangents.
 
-A primitive is one class with one instance, in one place: its rule for shapes and dtypes (``infer``),
-its NumPy evaluation (``evaluate``, for constant folding), its derivative rules (``jvp``, ``vjp``), its
-batching rule (``batch``) and its lowering (``lower``). The derivative and batching rules apply other
-primitives, so they record into the innermost open graph, and derivatives of derivatives need nothing more.
+A primitive is one class with one instance, in one place: its rule for shapes and dtypes
+(``infer``), its NumPy evaluation (``evaluate``, for constant folding), its derivative rules
+(``jvp``, ``vjp``), its batching rule (``batch``) and its lowering (``lower``). The derivative and
+batching rules apply other primitives, so they record into the innermost open graph, and
+derivatives of derivatives need nothing more.
 
 Rules get the operands and outputs as values of the open graph:
 
-* ``jvp(tangents, operands, outputs, **attributes)`` returns the tangents of the outputs as a list; a tangent
-  that is None is zero.
-* ``vjp(cotangents, operands, outputs, wanted, **attributes)`` returns a list with one cotangent per operand,
-  None for zero or not wanted.
-* ``batch(operands, batched, size, **attributes)`` gets operands whose batch axis, where they have one, is axis 0, and
-  returns the outputs as a list, each with the batch axis as axis 0.
+* ``jvp(tangents, operands, outputs, **attributes)`` returns the tangents of the outputs as a list;
+  a tangent that is None is zero.
+* ``vjp(cotangents, operands, outputs, wanted, **attributes)`` returns a list with one cotangent per
+  operand, None for zero or not wanted.
+* ``batch(operands, batched, size, **attributes)`` gets operands whose batch axis, where they have
+  one, is axis 0, and returns the outputs as a list, each with the batch axis as axis 0.
 """
 
 import numpy as np
@@ -124,9 +125,7 @@ def broadcast_shapes(*shapes):
             if -axis <= len(shape) and shape[axis] != 1:
                 if extent not in (1, shape[axis]):
                     text = " ".join(map(str, shapes))
-                    raise ValueError(
-                        f"operands could not be broadcast together with shapes {text}"
-                    )
+                    raise ValueError(f"operands could not be broadcast together with shapes {text}")
                 extent = shape[axis]
         result.append(extent)
     return tuple(result)
@@ -231,10 +230,10 @@ def is_floating(value):
 
 # ---- products with cotangents -------------------------------------------------------------------
 #
-# A cotangent that a selection (where, maximum, clip ...) set to zero must stay zero, even where the partial that it
-# meets is infinite or NaN, because that partial belongs to the branch that was not taken. Such
-# cotangents are remembered in the graph under construction; `product` multiplies them with `mulz`, which is closed under
-# differentiation, and all others plainly.
+# A cotangent that a selection (where, maximum, clip ...) set to zero must stay zero, even where the
+# partial that it meets is infinite or NaN, because that partial belongs to the branch that was not
+# taken. Such cotangents are remembered in the graph under construction; `product` multiplies them
+# with `mulz`, which is closed under differentiation, and all others plainly.
 
 
 def mark_selective(value):
@@ -251,7 +250,7 @@ def is_selective(value):
 
 def product(cotangent, partial):
     """``cotangent * partial``; 0 where a selective cotangent is 0, whatever the partial."""
-    from .elementwise import mulz, multiply
+    from .elementwise import multiply, mulz
 
     if not is_selective(cotangent):
         return multiply(cotangent, partial)

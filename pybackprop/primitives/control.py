@@ -1,8 +1,9 @@
 """Control flow: ``scan``, a loop with carries whose body is a closed graph.
 
-The reverse sweep of a scan is another scan in the other direction. It needs primals of the first, so differentiation
-replaces ("widens") the first scan by one that also returns these as stacked outputs; lowering keeps them in one frame per
-step. The adjoints of values shared by all steps are carries that the body only adds into, which lowering does in place.
+The reverse sweep of a scan is another scan in the other direction. It needs primals of the first,
+so differentiation replaces ("widens") the first scan by one that also returns these as stacked
+outputs; lowering keeps them in one frame per step. The adjoints of values shared by all steps are
+carries that the body only adds into, which lowering does in place.
 """
 
 from ..graph import CONSTANT, apply, open_graph
@@ -20,9 +21,9 @@ from .shaping import transpose
 class Scan(Primitive):
     """Runs ``body`` for ``length`` steps.
 
-    Operands: consts, initial carries, xs (leading axis ``length``). Body inputs: consts, carries, one slice of each xs. Body
-    outputs: new carries, then one slice of each ys. Outputs: final carries, then ys stacked. With ``reverse`` the steps
-    run from the last slice to the first.
+    Operands: consts, initial carries, xs (leading axis ``length``). Body inputs: consts, carries,
+    one slice of each xs. Body outputs: new carries, then one slice of each ys. Outputs: final
+    carries, then ys stacked. With ``reverse`` the steps run from the last slice to the first.
     """
 
     name = "scan"
@@ -75,9 +76,7 @@ class Scan(Primitive):
         arranged = []
         counts = []
         for group in groups:
-            extra = [
-                _instantiate(tangents[i], operands[i]) for i in group if active[i]
-            ]
+            extra = [_instantiate(tangents[i], operands[i]) for i in group if active[i]]
             arranged += [operands[i] for i in group] + extra
             counts.append(len(group) + len(extra))
         result = apply(
@@ -156,9 +155,7 @@ class Scan(Primitive):
                     i for i, ct in enumerate(cotangents) if ct is not None and is_selective(ct)
                 }
                 joint.close(sweep.outputs + carry_cts + sums + [ct for _, ct in xs_cts])
-            grown = [
-                m or (i < n_carry and n_consts + i in flagged) for i, m in enumerate(marks)
-            ]
+            grown = [m or (i < n_carry and n_consts + i in flagged) for i, m in enumerate(marks)]
             if grown == marks:
                 break
             marks = grown

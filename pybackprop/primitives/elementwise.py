@@ -1,11 +1,12 @@
 """Elementwise primitives: arithmetic, elementary functions, comparisons, selections.
 
-An elementwise primitive broadcasts its operands as NumPy does. It names its instruction and gives its
-partials, from which both derivative rules follow. A partial may be a value, the numbers 1 and -1 (nothing is
-multiplied), or None (zero).
+An elementwise primitive broadcasts its operands as NumPy does. It names its instruction and gives
+its partials, from which both derivative rules follow. A partial may be a value, the numbers 1 and
+-1 (nothing is multiplied), or None (zero).
 
-Convention at kinks: where the two sides differ, the value that treats them alike is taken: ties of ``maximum`` and
-``minimum`` share equally, |x|' = 0 and sign' = 0 at 0; see ``docs/conventions.md``.
+Convention at kinks: where the two sides differ, the value that treats them alike is taken: ties of
+``maximum`` and ``minimum`` share equally, |x|' = 0 and sign' = 0 at 0; see
+``docs/conventions.md``.
 """
 
 import math
@@ -178,7 +179,9 @@ class Mulz(Elementwise):
         (a, b), (da, db) = operands, tangents
         shape = outputs[0].shape
         terms = [
-            broadcast(mulz(x, w), shape) for x, w in ((da, b), (a, db)) if x is not None and w is not None
+            broadcast(mulz(x, w), shape)
+            for x, w in ((da, b), (a, db))
+            if x is not None and w is not None
         ]
         return [add_tangents(*terms)]
 
@@ -251,8 +254,8 @@ class Square(Numeric):
 class Power(Numeric):
     """y = a**b. Partials: b a**(b-1) and y log a.
 
-    Toward a the partial is 0 where b is 0; toward b it is 0 where a is 0 and b >= 0, the limit from the right. For a < 0
-    the partial toward b is NaN, as no real derivative exists.
+    Toward a the partial is 0 where b is 0; toward b it is 0 where a is 0 and b >= 0, the limit
+    from the right. For a < 0 the partial toward b is NaN, as no real derivative exists.
     """
 
     name, instruction, arity, function = "power", "POW", 2, np.power
@@ -285,7 +288,9 @@ class Power(Numeric):
     def vjp(self, cotangents, operands, outputs, wanted):
         (a, b), (y,), (ct,) = operands, outputs, cotangents
         toward_a = unbroadcast(product(ct, self._slope(a, b)), a.shape) if wanted[0] else None
-        toward_b = unbroadcast(product(ct, self._logarithm(a, b, y)), b.shape) if wanted[1] else None
+        toward_b = (
+            unbroadcast(product(ct, self._logarithm(a, b, y)), b.shape) if wanted[1] else None
+        )
         return [toward_a, toward_b]
 
 
@@ -561,7 +566,10 @@ class Arctanh(Elementwise):
 
 
 class Erf(Elementwise):
-    """y = 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x. Partial: 2/sqrt(pi) exp(-x**2)."""
+    """y = 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x.
+
+    Partial: 2/sqrt(pi) exp(-x**2).
+    """
 
     name, instruction = "erf", "ERF"
 
@@ -702,9 +710,10 @@ class Extremum(Numeric):
 
 
 class Gate(Elementwise):
-    """What flows to an operand of a selection: y = a or a share of it, or exactly 0, by the other operands.
+    """What flows to an operand of a selection: y = a, a share of it, or 0, by the other operands.
 
-    A selection and not a product, so what does not flow is 0 even if a is infinite. Linear in a, constant in the rest.
+    A selection and not a product, so what does not flow is 0 even if a is infinite. Linear in a,
+    constant in the rest.
     """
 
     def jvp(self, tangents, operands, outputs):
@@ -783,8 +792,8 @@ class Minimum(Extremum):
 class Select(Primitive):
     """y = a where the condition holds, else b.
 
-    The derivative flows to the branch taken only; the zero that the other gets is a zero by selection, see
-    :func:`pybackprop.primitives.base.product`.
+    The derivative flows to the branch taken only; the zero that the other gets is a zero by
+    selection, see :func:`pybackprop.primitives.base.product`.
     """
 
     name = "select"

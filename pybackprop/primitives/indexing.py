@@ -1,8 +1,8 @@
 """Reading and writing at integer positions.
 
-Positions are one array of int64 per gather or scatter, along one axis; the surface flattens NumPy's several index arrays
-into one linear position after ``wrap_index`` has checked each against its axis. Out-of-range positions raise IndexError
-when the tape runs.
+Positions are one array of int64 per gather or scatter, along one axis; the surface flattens
+NumPy's several index arrays into one linear position after ``wrap_index`` has checked each against
+its axis. Out-of-range positions raise IndexError when the tape runs.
 """
 
 import numpy as np
@@ -126,7 +126,7 @@ class ScatterAdd(Scatter):
     name, instruction = "scatter_add", "SCATTER_ADD"
 
     def jvp(self, tangents, operands, outputs):
-        x, positions, updates = operands
+        x, positions, _ = operands
         dx, _, du = tangents
         if dx is None and du is None:
             return [None]
@@ -172,7 +172,7 @@ class ScatterSet(Scatter):
         return [scatter_set(dx, positions, du)]
 
     def vjp(self, cotangents, operands, outputs, wanted):
-        (ct,), (x, positions, updates) = cotangents, operands
+        (ct,), (_, positions, updates) = cotangents, operands
         toward_x = toward_updates = None
         if wanted[0]:
             toward_x = scatter_set(ct, positions, zeros(updates.shape, ct.dtype))
@@ -185,7 +185,9 @@ def _check_positions(name, x, positions):
     if positions.dtype != INT64:
         raise TypeError(f"{name}: positions must be int64, not {positions.dtype}")
     if x.ndim != 3 or positions.ndim not in (1, 2):
-        raise ValueError(f"{name}: needs a three-dimensional array and one or two axes of positions")
+        raise ValueError(
+            f"{name}: needs a three-dimensional array and one or two axes of positions"
+        )
     if positions.ndim == 2 and positions.shape[0] != x.shape[0]:
         raise ValueError(f"{name}: {positions.shape[0]} rows of positions for {x.shape[0]} arrays")
 
@@ -196,7 +198,8 @@ def _repeat_rows(positions, size):
 
 
 def _spread_positions(positions, size, outer):
-    # Batched positions, (size, count) or (size, outer, count), as one row per batch element and outer.
+    # Batched positions, (size, count) or (size, outer, count), as one row per batch element and
+    # outer.
     count = positions.shape[-1]
     if positions.ndim == 2:
         positions = broadcast(reshape(positions, shape=(size, 1, count)), (size, outer, count))

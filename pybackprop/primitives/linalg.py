@@ -1,4 +1,7 @@
-"""Matrix products. NumPy's ``dot``, ``tensordot``, ``einsum`` and their kin are composed of this one primitive."""
+"""Matrix products.
+
+NumPy's ``dot``, ``tensordot``, ``einsum`` and their kin are composed of this one primitive.
+"""
 
 import numpy as np
 
@@ -7,7 +10,9 @@ from .shaping import reshape, transpose
 
 
 class Matmul(Primitive):
-    """y = op(a) op(b) for stacks of matrices with equal leading axes, op transposing the last two where asked.
+    """y = op(a) op(b) for stacks of matrices with equal leading axes.
+
+    Where asked, op transposes the last two axes.
 
     Partials, for ct of the shape of y: toward op(a): ct op(b)^T; toward op(b): op(a)^T ct.
     """
@@ -86,5 +91,5 @@ matmul = Matmul()
 
 
 def swap_last(x):
-    """x with its last two axes exchanged."""
+    """X with its last two axes exchanged."""
     return transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))

@@ -1,4 +1,7 @@
-"""Reductions over axes and cumulative sums. Reduced axes are dropped; the surface restores them for ``keepdims``."""
+"""Reductions over axes and cumulative sums.
+
+Reduced axes are dropped; the surface restores them for ``keepdims``.
+"""
 
 import numpy as np
 
@@ -70,8 +73,8 @@ class Sum(Linear, Reduction):
 class Prod(Reduction):
     """y = product of x over axes.
 
-    The partial by an element is the product of all the others, from exclusive products from both ends,
-    so it is right when elements are zero.
+    The partial by an element is the product of all the others, from exclusive products from both
+    ends, so it is right when elements are zero.
     """
 
     name, instruction, function = "prod", "PROD", np.prod
@@ -86,7 +89,7 @@ class Prod(Reduction):
         count = 1
         for axis in axes:
             count *= x.shape[axis]
-        flat = reshape(moved, shape=tuple(x.shape[a] for a in kept) + (count,))
+        flat = reshape(moved, shape=(*(x.shape[a] for a in kept), count))
         before = exclusive_cumprod(flat, reverse=False)
         after = exclusive_cumprod(flat, reverse=True)
         others = reshape(multiply(before, after), shape=moved.shape)
@@ -123,7 +126,10 @@ def exclusive_cumprod(x, reverse):
 
 
 class Extreme(Reduction):
-    """The largest or smallest element over axes; NaN if there is one. Ties share the derivative equally."""
+    """The largest or smallest element over axes; NaN if there is one.
+
+    Ties share the derivative equally.
+    """
 
     kinds = "biuf"
 
@@ -131,7 +137,8 @@ class Extreme(Reduction):
         for axis in axes:
             if x.shape[axis] == 0:
                 raise ValueError(
-                    f"zero-size array to reduction operation {self.function.__name__} which has no identity"
+                    f"zero-size array to reduction operation {self.function.__name__} which has "
+                    "no identity"
                 )
         return super().infer(x, axes=axes)
 
@@ -171,7 +178,7 @@ class Min(Extreme):
 
 
 class ArgExtreme(NotDifferentiable, Primitive):
-    """The index (int64) of the first extreme element along one axis; of the first NaN if there is one."""
+    """The index (int64) of the first extreme along one axis; of the first NaN if there is one."""
 
     instruction = ""
     function = None
@@ -239,16 +246,16 @@ class Cumsum(Linear, Cumulative):
 class Cumprod(Cumulative):
     """y = cumulative product.
 
-    The derivative is that of the recurrence y[i] = y[i-1] x[i], written as a scan, so it is right at zeros.
+    The derivative is that of the recurrence y[i] = y[i-1] x[i], written as a scan, so it is right
+    at zeros.
     """
 
     name, instruction, function = "cumprod", "CUMPROD", np.cumprod
 
     def _loop(self, x, tangent_or_cotangent, y, axis, reverse, transposed):
-        from .control import scan_values
-        from .shaping import inverse_permutation, slice_axis, transpose
         from .base import filled, zeros
-        from .shaping import concatenate
+        from .control import scan_values
+        from .shaping import concatenate, inverse_permutation, slice_axis, transpose
 
         order = (axis, *(a for a in range(x.ndim) if a != axis))
         inverse = inverse_permutation(order)
@@ -263,7 +270,9 @@ class Cumprod(Cumulative):
         previous = concatenate(one, slice_axis(y0, 0, 0, extent - 1), axis=0)
         if transposed:
             # w[i] = ct[i] + x[i+1] w[i+1];  x_bar[i] = w[i] y[i-1]
-            following = concatenate(slice_axis(x0, 0, 1, extent), zeros((1, *rest), x.dtype), axis=0)
+            following = concatenate(
+                slice_axis(x0, 0, 1, extent), zeros((1, *rest), x.dtype), axis=0
+            )
 
             def step(carry, item):
                 ct, factor, before = item

@@ -1,7 +1,8 @@
 """Primitives that rearrange elements: all linear, all without arithmetic.
 
-``slice`` (positive steps) and ``pad`` (with zeros, also between elements) are each other's transpose, so are
-``broadcast_to`` and summation, ``concatenate`` and slices. NumPy's other rearrangements are composed of these.
+``slice`` (positive steps) and ``pad`` (with zeros, also between elements) are each other's
+transpose, so are ``broadcast_to`` and summation, ``concatenate`` and slices. NumPy's other
+rearrangements are composed of these.
 """
 
 import numpy as np
@@ -64,7 +65,8 @@ class BroadcastTo(Linear):
     def infer(self, x, *, shape):
         if broadcast_shapes(x.shape, shape) != tuple(shape):
             raise ValueError(
-                f"operands could not be broadcast together with remapped shapes {x.shape} -> {shape}"
+                "operands could not be broadcast together with remapped shapes "
+                f"{x.shape} -> {shape}"
             )
         return tuple(shape), x.dtype
 
@@ -94,7 +96,8 @@ class Slice(Linear):
             if not (0 <= start <= stop <= extent and step >= 1):
                 raise ValueError(f"slice {start}:{stop}:{step} is not within an axis of {extent}")
         shape = tuple(
-            -((start - stop) // step) for start, stop, step in zip(starts, stops, steps, strict=True)
+            -((start - stop) // step)
+            for start, stop, step in zip(starts, stops, steps, strict=True)
         )
         return shape, x.dtype
 
@@ -142,9 +145,7 @@ class Pad(Linear):
         return [slice_(cotangents[0], starts=starts, stops=stops, steps=steps)]
 
     def batch(self, operands, batched, size, *, lows, highs, interiors):
-        return [
-            pad(operands[0], lows=(0, *lows), highs=(0, *highs), interiors=(0, *interiors))
-        ]
+        return [pad(operands[0], lows=(0, *lows), highs=(0, *highs), interiors=(0, *interiors))]
 
     def lower(self, lowering, node):
         lowering.pad(node)

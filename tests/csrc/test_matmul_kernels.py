@@ -135,7 +135,7 @@ def layout(rows, columns, order):
         "reversed": (-columns, -1),
         "broadcast": (0, 1),
     }[order]
-    span = [(extent - 1) * stride for extent, stride in zip((rows, columns), strides)]
+    span = [(extent - 1) * stride for extent, stride in zip((rows, columns), strides, strict=True)]
     if rows == 0 or columns == 0:
         return strides, 0, 0
     return strides, -sum(s for s in span if s < 0), 1 + sum(abs(s) for s in span)
@@ -185,7 +185,7 @@ def check(build, isa, name, m, n, k, orders=("row", "row", "row"), accumulate=0,
         at_end = (m + n + k) % 3 != 0
         c, a, b = (
             Operand(*shape, order, name, rng, at_end)
-            for shape, order in zip(((m, n), (m, k), (k, n)), orders)
+            for shape, order in zip(((m, n), (m, k), (k, n)), orders, strict=True)
         )
         if special and a.memory.size and b.memory.size:
             some = a.memory[:: max(a.memory.size // 5, 1)]
@@ -216,9 +216,9 @@ each_dtype = pytest.mark.parametrize("name", list(DTYPES))
 @each_isa
 @each_dtype
 def test_every_small_size(build, isa, name):
-    for m, n, k in itertools.product((1, 2, 5, 8, 9, 13), range(0, 52), (0, 1, 3)):
+    for m, n, k in itertools.product((1, 2, 5, 8, 9, 13), range(52), (0, 1, 3)):
         check(build, isa, name, m, n, k, accumulate=(m + n) % 2)
-    for m, n in itertools.product(range(0, 20), (1, 7, 16, 33)):
+    for m, n in itertools.product(range(20), (1, 7, 16, 33)):
         check(build, isa, name, m, n, 5, ("row", "column", "row"), accumulate=m % 2)
 
 
@@ -290,7 +290,7 @@ def test_bits_do_not_depend_on_the_caller_cutting(build, name):
         size = c.memory.itemsize
         for p, i in itertools.product((0, 100, 200), (0, 30)):
             part = [Operand(0, 0, "row", name, rng, True) for _ in range(3)]
-            for piece, full, offset in zip(part, (c, a, b), (i * n, i * k + p, p * n)):
+            for piece, full, offset in zip(part, (c, a, b), (i * n, i * k + p, p * n), strict=True):
                 piece.strides = full.strides
                 piece.pointer = ctypes.c_void_p(full.pointer.value + offset * size)
             call(build[isa], f"pbp_matmul_{suffix}", (30, n, 100), *part, int(p > 0), suffix)

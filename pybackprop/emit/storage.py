@@ -1,0 +1,198 @@
+"""Where emitted code keeps values: C variables, the arena, or nowhere but in a loop body.
+
+A slot of one element that is touched inside one C function is a variable, which the compiler
+keeps in a register. A temporary that one group writes and reads element by element is in no
+memory at all. The others share the arena by their lives, counted in steps.
+"""
+
+from ..lowering.arena import ALIGNMENT, _Memory, _rounded
+from ..lowering.layout import ARENA, WINDOW
+from .schedule import Block, Group, LoopStep, Other
+
+_STATEMENTS = 300
+
+
+class Touch:
+    """How a root is used over the program."""
+
+    __slots__ = (
+        "bodies",
+        "first",
+        "functions",
+        "kinds",
+        "last",
+        "moved",
+        "read",
+        "single",
+        "steps",
+    )
+
+    def __init__(self):
+        self.functions, self.bodies, self.steps, self.kinds = set(), set(), set(), set()
+        self.first = self.last = None
+        self.moved = self.read = False
+        self.single = True
+
+
+class Storage:
+    """The places of all roots of a program.
+
+    Attributes
+    ----------
+    functions : list of list of Step
+        The steps at the top, cut into C functions.
+    touches : dict of Root to Touch
+    variables : dict of Root to str
+        Names; the C type is that of the touch's only kind.
+    local : set of Root
+        Those that are in no memory.
+    addresses : dict of Root to int
+    arena_bytes : int
+    """
+
+    def __init__(self, steps):
+        self.functions = list(_cut(steps))
+        self.touches = {}
+        self.variables, self.local, self.addresses = {}, set(), {}
+        self._count = 0
+        self._loops = []
+        for number, function in enumerate(self.functions):
+            self._walk(function, number, (number,))
+        for root, touch in self.touches.items():
+            if root.kind != ARENA or root.pinned:
+                continue
+            if self._is_variable(root, touch):
+                self.variables[root] = f"v{len(self.variables)}"
+            elif self._is_local(root, touch):
+                self.local.add(root)
+        self.arena_bytes = self._plan()
+
+    # ---- uses -----------------------------------------------------------------------------------
+
+    def _walk(self, steps, function, body):
+        for step in steps:
+            step.number = self._count
+            self._count += 1
+            if isinstance(step, LoopStep):
+                begin = step.number
+                self._walk(step.body, function, (*body, begin))
+                self._loops.append((begin, self._count))
+                self._count += 1
+            elif isinstance(step, Block):
+                for instruction in step.instructions:
+                    self._note_instruction(instruction, step, function, body)
+            elif isinstance(step, Other):
+                self._note_instruction(step.instruction, step, function, body, whole=True)
+            else:
+                for member in step.members:
+                    self._note_instruction(member.instruction, step, function, body)
+
+    def _note_instruction(self, instruction, step, function, body, whole=False):
+        d = instruction.d
+        reads = [r for r in (instruction.a, instruction.b, instruction.c) if r is not None]
+        for ref in [*reads, d]:
+            root = ref.root.ultimate()
+            touch = self.touches.get(root)
+            if touch is None:
+                touch = self.touches[root] = Touch()
+                touch.first = step.number
+            touch.last = step.number
+            touch.functions.add(function)
+            touch.bodies.add(body)
+            touch.steps.add(step)
+            touch.kinds.add("float64" if ref.truth else ref.dtype.name)
+            touch.moved |= ref.root.kind == WINDOW
+            touch.read |= ref is not d
+            spread = any(s for n, s in zip(ref.shape, ref.strides, strict=True) if n != 1)
+            touch.single &= not spread and ref.offset == 0 and not ref.ahead
+            if instruction.op in ("SCATTER_SET", "SCATTER_ADD") and ref is d:
+                touch.read = True
+
+    def _is_variable(self, root, touch):
+        return (
+            root.size <= 8
+            and touch.single
+            and not touch.moved
+            and len(touch.kinds) == 1
+            and len(touch.functions) == 1
+        )
+
+    def _is_local(self, root, touch):
+        if len(touch.steps) != 1:
+            return False
+        (step,) = touch.steps
+        if not isinstance(step, Group):
+            return False
+        written = set()
+        for member in step.members:
+            for view in member.operands:
+                if view.root is root and view.key not in written:
+                    return False
+            if member.result.root is root:
+                if member.reduces:
+                    return False
+                written.add(member.result.key)
+        return True
+
+    # ---- the arena ------------------------------------------------------------------------------
+
+    def _plan(self):
+        lives = []
+        for root, touch in self.touches.items():
+            if root.kind != ARENA or root in self.variables or root in self.local:
+                continue
+            first, last = touch.first, touch.last
+            # Inner loops are listed before outer ones.
+            for begin, end in self._loops:
+                if last < begin or first > end or (begin < first and last < end):
+                    continue
+                first, last = min(first, begin), max(last, end)
+            lives.append((first, last, root))
+        lives.sort(key=lambda life: life[:2])
+        memory, ending = _Memory(0), {}
+        position = 0
+        for number in range(self._count):
+            while position < len(lives) and lives[position][0] == number:
+                _, last, root = lives[position]
+                self.addresses[root] = memory.take(_rounded(root.size))
+                ending.setdefault(last, []).append(root)
+                position += 1
+            for root in ending.pop(number, ()):
+                memory.give(self.addresses[root], _rounded(root.size))
+        return -(-memory.top // ALIGNMENT) * ALIGNMENT
+
+
+def weight(step):
+    """Give the number of C statements of a step, about."""
+    if isinstance(step, LoopStep):
+        return 2 + sum(map(weight, step.body))
+    if isinstance(step, Block):
+        return len(step.instructions)
+    return 2 * len(step.members) if isinstance(step, Group) else 3
+
+
+def _cut(steps):
+    """Give the steps in pieces of a few hundred statements."""
+    if sum(map(weight, steps)) <= 2 * _STATEMENTS:
+        yield steps
+        return
+    piece, size = [], 0
+    for step in steps:
+        parts = [step]
+        if isinstance(step, Block) and len(step.instructions) > _STATEMENTS:
+            parts = list(_pieces(step))
+        for part in parts:
+            if piece and size + weight(part) > _STATEMENTS:
+                yield piece
+                piece, size = [], 0
+            piece.append(part)
+            size += weight(part)
+    yield piece
+
+
+def _pieces(block):
+    for start in range(0, len(block.instructions), _STATEMENTS):
+        part = Block()
+        part.instructions = block.instructions[start : start + _STATEMENTS]
+        part.reads, part.writes = block.reads, block.writes
+        yield part

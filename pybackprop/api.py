@@ -168,8 +168,8 @@ def normalize_argnum(number, count):
     if not -count <= number < count:
         plural = "" if count == 1 else "s"
         raise ValueError(
-            f"argnums names argument {number}, and the call has {count} positional argument{plural}; "
-            "arguments to differentiate by are passed by position"
+            f"argnums names argument {number}, and the call has {count} positional "
+            f"argument{plural}; arguments to differentiate by are passed by position"
         )
     return number % count
 
@@ -310,11 +310,8 @@ def jvp(function, primals, tangents):
 def _like(primals, others, what):
     """Plain leaves of ``others`` in the dtypes of ``primals``; structures and shapes checked."""
     tree, leaves = flatten_tree(primals)
-    other_tree, other_leaves = flatten_tree(others)
-    if tree != other_tree:
-        raise TypeError(f"{what} must have the structure of the primals: {tree}, not {other_tree}")
     result = []
-    for leaf, other in zip(leaves, other_leaves, strict=True):
+    for leaf, other in zip(leaves, _collect(tree, others, what), strict=True):
         if isinstance(other, Value):
             result.append(other)
             continue
@@ -330,15 +327,23 @@ def _like(primals, others, what):
         if not np.can_cast(array.dtype, dtype, "same_kind"):
             raise TypeError(f"{what} of dtype {array.dtype} for a primal of dtype {dtype}")
         result.append(array.astype(dtype))
-    return other_tree.unflatten(result)
+    return tree.unflatten(result)
+
+
+def _collect(tree, others, what):
+    """The leaves of ``others`` in the order of a tree; its dicts may have their keys in another."""
+    try:
+        return tree.collect(others)
+    except ValueError as error:
+        raise TypeError(
+            f"{what} must have the structure {tree}, not {flatten_tree(others)[0]}"
+        ) from error
 
 
 def _record_jvp(function):
     def recorded(primals, tangents):
-        _, leaves = flatten(primals)
-        _, tangent_leaves = flatten(tangents)
-        if len(leaves) != len(tangent_leaves):
-            raise TypeError("tangents must have the structure of the primals")
+        tree, leaves = flatten_tree(primals)
+        tangent_leaves = _collect(tree, tangents, "tangents")
         traced, wrt = _trace_for(function, primals, {}, list(range(len(leaves))))
         graph = current_graph()
         operands = _operands(traced)

@@ -38,6 +38,9 @@ class Form:
         self.entry = entry
         self.sections = sections
 
+    def __repr__(self):
+        return f"<Form for {self.entry.signature}>"
+
     @property
     def memory(self):
         """Bytes that a run needs besides inputs and outputs."""

@@ -46,7 +46,7 @@ def _weakened(result, node_count):
     """Mark a result of weak operands as weak, if this operation made it."""
     nodes = result.node.graph.nodes
     if len(nodes) > node_count and nodes[-1] is result.node:
-        result.weak = True
+        object.__setattr__(result, "weak", True)
     return result
 
 
@@ -162,9 +162,18 @@ def _contains(self, item):
 def _setitem(self, index, value):
     refuse(
         TraceError(
-            f"{here()}: traced arrays cannot be assigned into yet; use x = x.at[i].set(v), or "
+            f"{here()}: traced arrays cannot be assigned into; use x = x.at[i].set(v), or "
             "x.at[i].add(v) for x[i] += v"
         ),
+        self,
+    )
+
+
+def _setattr(self, name, value):
+    instead = {"shape": "x = x.reshape(shape)", "dtype": "x = x.astype(dtype)"}.get(name)
+    advice = f"; use {instead}" if instead else ""
+    refuse(
+        TraceError(f"{here()}: the attributes of a traced array cannot be set{advice}"),
         self,
     )
 
@@ -403,6 +412,7 @@ def install():
         "__contains__": _contains,
         "__getitem__": _indexing.getitem,
         "__setitem__": _setitem,
+        "__setattr__": _setattr,
         "__bool__": _bool,
         "__float__": _float,
         "__format__": _format,

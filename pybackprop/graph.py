@@ -51,11 +51,12 @@ class Value:
     __slots__ = ("dtype", "index", "node", "shape", "weak")
 
     def __init__(self, node, index, shape, dtype, weak=False):
-        self.node = node
-        self.index = index
-        self.shape = shape
-        self.dtype = dtype
-        self.weak = weak
+        keep = object.__setattr__  # as assignment to a traced array's attributes is refused
+        keep(self, "node", node)
+        keep(self, "index", index)
+        keep(self, "shape", shape)
+        keep(self, "dtype", dtype)
+        keep(self, "weak", weak)
 
     @property
     def ndim(self):

@@ -292,3 +292,13 @@ def test_same_bits_every_time():
         again = bp.value_and_grad(lambda w, x: np.mean(np.tanh(x @ w) ** 2))(w, x)
         assert again[0] == first[0]
         np.testing.assert_array_equal(again[1], first[1])
+
+
+def test_tangents_with_keys_in_another_order():
+    def product(x):
+        return x["a"] * x["a"] * x["b"]
+
+    y, y_dot = bp.jvp(product, ({"a": 2.0, "b": 5.0},), ({"b": 1.0, "a": 0.0},))
+    assert (y, y_dot) == (20.0, 4.0)
+    _, pullback = bp.vjp(lambda x: {"p": x * x, "q": 3.0 * x}, 2.0)
+    assert pullback({"q": 1.0, "p": 0.0}) == (3.0,)

@@ -6,6 +6,8 @@ outputs; lowering keeps them in one frame per step. The adjoints of values share
 carries that the body only adds into, which lowering does in place.
 """
 
+from collections import Counter
+
 from ..graph import CONSTANT, apply, open_graph
 from .base import (
     Primitive,
@@ -138,12 +140,15 @@ class Scan(Primitive):
                     seeds.append(seed)
                 cotangents = sweep.pull(seeds)
                 accumulators, sums = [], []
+                readers = Counter(o for node in joint.nodes for o in node.operands)
+                readers.update(ct for ct in cotangents if ct is not None)
                 for i in range(n_consts):
-                    if cotangents[i] is None:
+                    ct = cotangents[i]
+                    if ct is None:
                         continue
                     accumulator = like_input(joint, inputs[i])
                     accumulators.append((i, accumulator))
-                    sums.append(_add_into(accumulator, cotangents[i]))
+                    sums.append(_add_into(accumulator, ct, shared=readers[ct] > 1))
                 carry_cts = [
                     _instantiate(cotangents[i], inputs[i])
                     for i in range(n_consts, n_consts + n_carry)
@@ -342,13 +347,17 @@ def _instantiate(tangent, like):
     return zeros(like.shape, like.dtype) if tangent is None else tangent
 
 
-def _add_into(accumulator, cotangent):
-    """One sum of the accumulator and all contributions, so that each can be added in place."""
+def _add_into(accumulator, cotangent, shared):
+    """The accumulator plus a cotangent.
+
+    A cotangent that nothing else reads is taken apart into its contributions, so that each can
+    be added in place.
+    """
     from .elementwise import accumulate
 
     node = cotangent.node
-    parts = node.operands if node.primitive is accumulate else (cotangent,)
-    return accumulate(accumulator, *parts)
+    apart = node.primitive is accumulate and not shared
+    return accumulate(accumulator, *(node.operands if apart else (cotangent,)))
 
 
 def like_input(graph, value):

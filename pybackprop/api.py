@@ -332,12 +332,14 @@ def _like(primals, others, what):
 
 def _collect(tree, others, what):
     """The leaves of ``others`` in the order of a tree; its dicts may have their keys in another."""
+    other_tree, plain = flatten_tree(others)
     try:
-        return tree.collect(others)
-    except ValueError as error:
-        raise TypeError(
-            f"{what} must have the structure {tree}, not {flatten_tree(others)[0]}"
-        ) from error
+        leaves = tree.collect(others)
+    except ValueError:
+        leaves = None
+    if leaves is None or set(map(id, leaves)) != set(map(id, plain)):
+        raise TypeError(f"{what} must have the structure of the primals: {tree}, not {other_tree}")
+    return leaves
 
 
 def _record_jvp(function):

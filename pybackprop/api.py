@@ -301,6 +301,11 @@ def jvp(function, primals, tangents):
     TypeError
         If structures, shapes or dtypes differ.
     """
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, (tuple, list)):
+            raise TypeError(
+                f"{name} must be a tuple with one entry per argument, not {type(given).__name__}"
+            )
     primals, tangents = tuple(primals), tuple(tangents)
     if _tracing(primals, tangents):
         return _record_jvp(function)(primals, tangents)

@@ -3,6 +3,7 @@
 import functools
 import gc
 from collections import OrderedDict
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -367,9 +368,12 @@ def as_plain(leaf):
         return as_plain(np.asarray(leaf))
     if isinstance(leaf, complex):
         raise TraceError("an argument is complex; only real numbers can be traced")
+    remedy = "mark the argument static with static_argnums"
+    if isinstance(leaf, Iterable) and not isinstance(leaf, (str, bytes)):
+        remedy = "convert it to a tuple, list, dict, named tuple or dataclass"
     raise TraceError(
         f"an argument contains an object of type {type(leaf).__name__}, which is no array or "
-        "number; mark the argument static with static_argnums"
+        f"number; {remedy}"
     )
 
 

@@ -4,6 +4,7 @@ answer.
 Each case is a call and a part of the message that it must give.
 """
 
+import collections
 import os
 import subprocess
 import sys
@@ -129,10 +130,16 @@ CASES = {
     "vmap lengths": (lambda: bp.vmap(lambda a, b: a)(X, X[:2]), "length"),
     "vmap of a number": (lambda: bp.vmap(lambda a: a)(1.0), "axis"),
     "vmap of nothing": (lambda: bp.vmap(lambda a: a, in_axes=None)(X), "mapped"),
+    "jvp of no tuple": (lambda: bp.jvp(np.sin, X, X), "primals must be a tuple"),
     "jvp structure": (lambda: bp.jvp(np.sin, (X,), ([X, X],)), "structure"),
     "vjp shape": (lambda: bp.vjp(np.sin, X)[1](X[:2]), "shape"),
     "hvp of an integer": (lambda: bp.hvp(lambda x: np.sum(x))(np.arange(3), np.ones(3)), "int64"),
-    "not a function": (lambda: bp.grad(3)(1.0), "function|callable"),
+    "not a function": (lambda: bp.grad(3), "grad needs a function, not int"),
+    "differentiation by a named argument": (lambda: bp.grad(lambda x: x)(x=1.0), "by position"),
+    # Arrays that are not what they seem
+    "masked array": (lambda: f(np.ma.array([1.0, 2.0], mask=[0, 1])), "masked"),
+    "matrix": (lambda: f(np.matrix([[1.0, 2.0]])), "matrix"),
+    "other container": (lambda: f(collections.OrderedDict(a=X)), "OrderedDict.* convert it"),
 }
 
 

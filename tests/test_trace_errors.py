@@ -75,6 +75,24 @@ def traced_assignment(x):
     return x
 
 
+def shape_assignment(x):
+    y = x * 2
+    y.shape = (3, 1)  # here
+    return y
+
+
+def matrix(x):
+    return x * np.matrix([[1.0, 2.0, 3.0]])  # here
+
+
+def masked(x):
+    return x * np.ma.array([1.0, 2.0, 3.0], mask=[0, 0, 1])  # here
+
+
+def not_traceable(x):
+    return np.sort(x)  # here
+
+
 def in_place(x):
     a = np.zeros(3)
     a += x  # here
@@ -134,6 +152,10 @@ REFUSED = [
     assignment,
     slice_assignment,
     traced_assignment,
+    shape_assignment,
+    matrix,
+    masked,
+    not_traceable,
     in_place,
     out_argument,
     mask,

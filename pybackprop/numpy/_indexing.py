@@ -128,8 +128,8 @@ def _normal(item, x):
             refuse_conversion(
                 item,
                 "a boolean index",
-                "the number of elements selected would depend on data; use np.where(mask, x, 0) or "
-                "sum(..., where=mask)",
+                "the number of elements selected would depend on data; use np.where(mask, x, 0), "
+                "sum(..., where=mask), or np.where(mask, v, x) for an assignment",
             )
         if item.dtype.kind not in "iu":
             raise IndexError("arrays used as indices must be of integer (or boolean) type")

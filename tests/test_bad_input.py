@@ -138,7 +138,7 @@ CASES = {
     "differentiation by a named argument": (lambda: bp.grad(lambda x: x)(x=1.0), "by position"),
     # Arrays that are not what they seem
     "masked array": (lambda: f(np.ma.array([1.0, 2.0], mask=[0, 1])), "masked"),
-    "matrix": (lambda: f(np.matrix([[1.0, 2.0]])), "matrix"),
+    "matrix": (lambda: f(np.ones((1, 2)).view(np.matrix)), "matrix"),
     "other container": (lambda: f(collections.OrderedDict(a=X)), "OrderedDict.* convert it"),
 }
 

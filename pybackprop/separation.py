@@ -243,7 +243,6 @@ class Separation:
         sparse = require_scipy()
         maps = [_follow(self.maps[v], broadcast_map(v.shape, shape)) for v, shape in self.sources]
         self.source_starts = np.cumsum([0, *[m.size for m in maps]])
-        self.output_starts = np.cumsum([0, *[v.size for v in self.core.outputs]])
         n_columns = int(self.source_starts[-1])
         columns = {
             v: int(s) for v, s in zip(self.core.inputs, self.source_starts[:-1], strict=False)

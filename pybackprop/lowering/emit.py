@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graph import CONSTANT, INPUT, element_count
 from ..primitives.base import constant_value
+from ..primitives.shaping import pad_window
 from .layout import ARENA, CONST, OUTPUT, WINDOW, Ref, Root, collapse, contiguous_strides
 from .layout import INPUT as INPUT_KIND
 from .plan import Scope, Slot, Target, reduced_groups
@@ -630,8 +631,6 @@ class Lowering:
 
     def pad(self, node):
         """Zeros around an operand, which may be in place already."""
-        from ..primitives.shaping import pad_window
-
         (value,), (operand,) = node.outputs, node.operands
         slot = self.scope.slots.get(value)
         if slot is None:
@@ -654,15 +653,7 @@ class Lowering:
                 slot.ref = self.fresh(value)
             else:
                 target.slot.delivered.add(target.operand)
-                window = pad_window(
-                    operand.shape, node.attributes["lows"], node.attributes["interiors"]
-                )
-                part = (
-                    ref.sliced(*zip(*[(s.start, s.stop, s.step) for s in window], strict=True))
-                    if operand.ndim
-                    else ref
-                )
-                self.copy(part, self.ref(operand), add=target.slot.started)
+                self.copy(_padded_part(ref, node), self.ref(operand), add=target.slot.started)
                 self.refs[value] = None
                 return
         place = self.slot_ref(slot)
@@ -670,13 +661,7 @@ class Lowering:
             if slot.zero_first:
                 self.zero(place)
                 slot.zero_first = False
-            window = pad_window(
-                operand.shape, node.attributes["lows"], node.attributes["interiors"]
-            )
-            part = place
-            if operand.ndim:
-                part = place.sliced(*zip(*[(s.start, s.stop, s.step) for s in window], strict=True))
-            self.copy(part, self.ref(operand), add=slot.started)
+            self.copy(_padded_part(place, node), self.ref(operand), add=slot.started)
         self.refs[value] = place
 
     # ---- reductions -----------------------------------------------------------------------------
@@ -938,6 +923,16 @@ class Lowering:
         from .tiles import lower_tiles
 
         lower_tiles(self, node)
+
+
+def _padded_part(ref, node):
+    """The part of a padded array's storage that holds the operand of the ``pad`` node."""
+    window = pad_window(
+        node.operands[0].shape, node.attributes["lows"], node.attributes["interiors"]
+    )
+    return ref.sliced(
+        tuple(w.start for w in window), tuple(w.stop for w in window), tuple(w.step for w in window)
+    )
 
 
 def _index_params(shape, positions):

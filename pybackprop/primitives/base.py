@@ -19,7 +19,7 @@ Rules get the operands and outputs as values of the open graph:
 import numpy as np
 
 from ..errors import DifferentiationError, UnsupportedError
-from ..graph import CONSTANT, Value, apply, current_graph
+from ..graph import CONSTANT, apply, current_graph
 
 REGISTRY = {}
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -290,8 +290,3 @@ def same_dtype(name, *operands):
                 f"{', '.join(str(o.dtype) for o in operands)}"
             )
     return dtype
-
-
-def values_of(*operands):
-    """Whether any operand is traced."""
-    return any(isinstance(operand, Value) for operand in operands)

@@ -6,7 +6,7 @@ NumPy's ``dot``, ``tensordot``, ``einsum`` and their kin are composed of this on
 import numpy as np
 
 from .base import Primitive, add_tangents, broadcast, require_float, same_dtype
-from .shaping import reshape, transpose
+from .shaping import reshape
 
 
 class Matmul(Primitive):
@@ -88,8 +88,3 @@ class Matmul(Primitive):
 
 
 matmul = Matmul()
-
-
-def swap_last(x):
-    """X with its last two axes exchanged."""
-    return transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))

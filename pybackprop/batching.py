@@ -27,7 +27,9 @@ def record_batch(graph, operands, batched, size):
     env = dict(zip(graph.inputs, operands, strict=True))
     with_batch = {v for v, b in zip(graph.inputs, batched, strict=True) if b}
     location = target.location
-    for node in graph.nodes:
+    for number, node in enumerate(graph.nodes):
+        if number == graph.reverse_start and target.reverse_start is None:
+            target.reverse_start = len(target.nodes)
         flags = [operand in with_batch for operand in node.operands]
         if node.primitive in (INPUT, CONSTANT) or not any(flags):
             _copy(node, env, target)

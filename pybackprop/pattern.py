@@ -18,7 +18,7 @@ import numpy as np
 from .errors import UnsupportedError
 from .graph import CONSTANT, INPUT, element_count
 from .primitives import elementwise as e
-from .primitives import indexing, linalg, reduction, shaping
+from .primitives import indexing, linalg, reduction, shaping, softmax
 from .primitives.base import is_floating
 from .primitives.control import scan
 
@@ -166,6 +166,10 @@ def dependence(node, position, known):
         return grouped(node.operands[0].shape, node.attributes["axes"])
     if isinstance(primitive, reduction.Cumulative):
         return _cumulative(node)
+    if primitive in (softmax.softmax, softmax.log_softmax):
+        shape, axes = node.operands[0].shape, node.attributes["axes"]
+        kept = reduction.kept_shape(shape, axes)
+        return grouped(shape, axes), broadcast_map(kept, shape)
     if primitive is linalg.matmul:
         return _matmul(node, position, known)
     if primitive is indexing.gather:

@@ -25,6 +25,9 @@ from .numpy._shaping import to_shape
 from .numpy._ufuncs import UFUNCS
 from .primitives import elementwise as ew
 from .primitives import reduction
+from .primitives.softmax import log_softmax as log_softmax_p
+from .primitives.softmax import logsumexp as logsumexp_p
+from .primitives.softmax import softmax as softmax_p
 
 __all__ = [
     "entr",
@@ -220,10 +223,16 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
         shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
         shape = reduction.kept_shape(x.shape, axes) if keepdims else shape
         return filled(shape, -math.inf, x.dtype)
+    if b is None:
+        result = logsumexp_p(x, axes=axes)
+    else:
+        result = _weighted(x, weights, axes)
+    return to_shape(result, reduction.kept_shape(x.shape, axes)) if keepdims else result
+
+
+def _weighted(x, weights, axes):
     shift = _shift(x, axes)
-    exponentials = ew.exp(ew.subtract(x, shift))
-    if b is not None:
-        exponentials = ew.multiply(weights, exponentials)
+    exponentials = ew.multiply(weights, ew.exp(ew.subtract(x, shift)))
     total = reduction.sum_(exponentials, axes=axes)
     empty = ew.equal(total, scalar(0.0, x.dtype))
     logarithm = ew.select(
@@ -231,33 +240,27 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
         scalar(-math.inf, x.dtype),
         ew.log(ew.select(empty, scalar(1.0, x.dtype), total)),
     )
-    result = ew.add(logarithm, to_shape(shift, total.shape))
-    return to_shape(result, reduction.kept_shape(x.shape, axes)) if keepdims else result
+    return ew.add(logarithm, to_shape(shift, total.shape))
 
 
 @surface()
 def softmax(x, axis=None):
     """Exponentials divided by their sum, see ``scipy.special.softmax``."""
     (x,) = _floats(x)
-    axes = axes_of(axis, x.ndim)
-    kept = reduction.kept_shape(x.shape, axes)
-    exponentials = ew.exp(ew.subtract(x, _top(x, axes)))
-    return ew.divide(exponentials, to_shape(reduction.sum_(exponentials, axes=axes), kept))
+    return _rowwise(softmax_p, x, axis, guarded=False)
 
 
 @surface()
 def log_softmax(x, axis=None):
     """Logarithm of ``softmax``, see ``scipy.special.log_softmax``."""
     (x,) = _floats(x)
+    return _rowwise(log_softmax_p, x, axis)
+
+
+def _rowwise(primitive, x, axis, **attributes):
     axes = axes_of(axis, x.ndim)
-    shifted = ew.subtract(x, _shift(x, axes))
-    total = reduction.sum_(ew.exp(shifted), axes=axes)
-    return ew.subtract(shifted, to_shape(ew.log(total), reduction.kept_shape(x.shape, axes)))
-
-
-def _top(x, axes):
-    top = ew.stop_gradient(reduction.max_(x, axes=axes))
-    return to_shape(top, reduction.kept_shape(x.shape, axes))
+    reduction.max_.infer(x, axes=axes)  # raises where there is nothing to reduce
+    return primitive(x, axes=axes, **attributes)
 
 
 for _function in (erf, erfc, expit, log_expit, logit, xlogy, xlog1py, entr, ndtr, log_ndtr):

@@ -169,6 +169,7 @@ _UNARY = (
     "ceil",
     "rint",
     "trunc",
+    "finite",
 )
 for _name in _UNARY:
     _low, _high = _DOMAINS.get(_name, (-1.4, 1.4))
@@ -377,6 +378,11 @@ for _name in ("sum", "prod", "max", "min"):
     for _dtype in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"):
         _add(_name, _SHIFTED.astype(_dtype), axes=(0,))
         _add(_name, _SHIFTED.astype(_dtype), axes=(1,))
+for _shape, _chosen in _AXES:
+    _add("logsumexp", _floats(*_shape), axes=_chosen)
+    _add("log_softmax", _floats(*_shape), axes=_chosen)
+    for _guarded in (False, True):
+        _add("softmax", _floats(*_shape), axes=_chosen, guarded=_guarded)
 for _name in ("max", "min"):
     _add(_name, np.array([[True, False], [False, False]]), axes=(1,))
     _add(_name, np.array([[True, False], [False, False]]), axes=(0,))

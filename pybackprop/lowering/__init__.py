@@ -6,6 +6,8 @@ emits symbolic instructions; ``loop`` does the same for scans and their frames; 
 every slot an address by liveness; ``tape`` writes the bytes that docs/tape.md describes.
 """
 
+from ..passes.factors import gather
+from ..passes.softmax import write_out
 from ..passes.tile import tile
 from .emit import Lowering
 from .tape import assemble
@@ -24,7 +26,7 @@ def lowered(graph):
     -------
     Lowering
     """
-    lowering = Lowering(tile(graph))
+    lowering = Lowering(tile(gather(write_out(graph))))
     lowering.run()
     return lowering
 

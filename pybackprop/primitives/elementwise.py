@@ -756,6 +756,22 @@ class ReluGate(Gate):
         return np.where(b <= 0, np.zeros((), a.dtype), a)
 
 
+class Finite(Elementwise):
+    """y = x where x is finite, else 0: infinities and NaN become 0, with derivative 0."""
+
+    name, instruction = "finite", "FINITE"
+
+    def evaluate(self, x):
+        return np.where(np.isfinite(x), x, np.zeros((), x.dtype))
+
+    def partials(self, x, *, y):
+        return (convert(isfinite(x), dtype=x.dtype),)
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        found = super().vjp(cotangents, operands, outputs, wanted)
+        return [None if ct is None else mark_selective(ct) for ct in found]
+
+
 class Relu(Elementwise):
     """y = 0 where x <= 0, else x (NaN stays). The derivative at 0 is 0."""
 
@@ -1071,7 +1087,7 @@ sinh, cosh, tanh, arcsinh, arccosh, arctanh = (
 )  # fmt: skip
 erf, erfc, sigmoid, softplus = Erf(), Erfc(), Sigmoid(), Softplus()
 tanh_back, sigmoid_back = TanhBack(), SigmoidBack()
-floor, ceil, rint, trunc = Floor(), Ceil(), Rint(), Trunc()
+floor, ceil, rint, trunc, finite = Floor(), Ceil(), Rint(), Trunc(), Finite()
 copysign, nextafter = Copysign(), Nextafter()
 maximum, minimum, select = Maximum(), Minimum(), Select()
 equal, not_equal, less, less_equal = Equal(), NotEqual(), Less(), LessEqual()

@@ -98,6 +98,7 @@ MAPS = {
     "CEIL": np.ceil,
     "RINT": np.rint,
     "TRUNC": np.trunc,
+    "FINITE": lambda a: np.where(np.isfinite(a), a, np.zeros_like(a)),
     "ADD": np.add,
     "SUB": np.subtract,
     "MUL": np.multiply,

@@ -232,22 +232,27 @@ static N(vec) N(fma_n)(N(vec) a, N(vec) b, N(vec) s, int n)
 }
 #endif
 
-/* dst[p * dst_row + j] = src[j * src_col + p] for j, p < S: interleaving row j with row j + S/2
- * rotates the bits of the index (j, p) by one; after as many rounds as j has bits, j and p have
- * changed places. */
+/* Rows become columns: interleaving row j with row j + S/2 rotates the bits of the index (j, p) by
+ * one; after as many rounds as j has bits, j and p have changed places. */
+INLINE void N(turn)(N(row) * r, N(row) * t)
+{
+    UNROLL for (int round = 1; round < N(S); round *= 2) {
+        UNROLL for (int j = 0; j < N(S) / 2; j++) {
+            t[2 * j] = N(ZIP_LOW)(r[j], r[j + N(S) / 2]);
+            t[2 * j + 1] = N(ZIP_HIGH)(r[j], r[j + N(S) / 2]);
+        }
+        memcpy(r, t, sizeof(N(row)) * N(S));
+    }
+}
+
+/* dst[p * dst_row + j] = src[j * src_col + p] for j, p < S */
 INLINE void N(transpose)(T *dst, int64_t dst_row, const T *src, int64_t src_col)
 {
     N(row) r[N(S)], t[N(S)];
     UNROLL for (int j = 0; j < N(S); j++) {
         r[j] = *(const N(row) *)(const void *)(src + j * src_col);
     }
-    UNROLL for (int round = 1; round < N(S); round *= 2) {
-        UNROLL for (int j = 0; j < N(S) / 2; j++) {
-            t[2 * j] = N(ZIP_LOW)(r[j], r[j + N(S) / 2]);
-            t[2 * j + 1] = N(ZIP_HIGH)(r[j], r[j + N(S) / 2]);
-        }
-        memcpy(r, t, sizeof r);
-    }
+    N(turn)(r, t);
     UNROLL for (int j = 0; j < N(S); j++) {
         *(N(row) *)(void *)(dst + j * dst_row) = r[j];
     }
@@ -573,6 +578,35 @@ INLINE void N(dot)(const int rows, const N(product) * g, int64_t i, const T *x)
     }
 }
 
+#if defined(__AVX2__) && defined(__FMA__)
+/* Dots shorter than their lanes are chains, each as long as k: those of S rows at a time, whose
+ * elements are transposed in registers. Returns how many rows are done. */
+static int64_t N(short_dots)(const N(product) * g, const T *x)
+{
+    int64_t i = 0;
+    for (; i + N(S) <= g->m; i += N(S)) {
+        N(row) s = {0}, r[N(S)], t[N(S)];
+        for (int64_t p = 0; p < g->k; p += N(S)) {
+            const T *const a = g->a + i * g->a_row + p;
+            const int live = (int)MIN(g->k - p, N(S));
+            UNROLL for (int j = 0; j < N(S); j++) {
+                r[j] = live == N(S) ? *(const N(row) *)(const void *)(a + j * g->a_row)
+                                    : (N(row))EDGE_LOAD(a + j * g->a_row, live);
+            }
+            N(turn)(r, t);
+            for (int j = 0; j < live; j++) {
+                s = (N(row))I(_mm256_fmadd)(r[j], I(_mm256_set1)(x[p + j]), s);
+            }
+        }
+        T *c = g->c + i * g->c_row;
+        for (int j = 0; j < N(S); j++, c += g->c_row) {
+            *c = g->accumulate ? *c + s[j] : s[j];
+        }
+    }
+    return i;
+}
+#endif
+
 static void N(dots)(const N(product) * g, T *scratch, int64_t *room)
 {
     const T *x = g->b_row == 1 ? g->b : scratch;
@@ -584,6 +618,11 @@ static void N(dots)(const N(product) * g, T *scratch, int64_t *room)
         N(copy)(scratch, 1, g->k, 1, g->b, g->b_row, 0);
     }
     int64_t i = 0;
+#if defined(__AVX2__) && defined(__FMA__)
+    if (g->k < N(L)) {
+        i = N(short_dots)(g, x);
+    }
+#endif
     for (; i + N(R) <= g->m; i += N(R)) {
         N(dot)(N(R), g, i, x);
     }

@@ -153,7 +153,7 @@ class Scope:
             and self._fusible(operand, operand.shape)
         ):
             groups = reduced_groups(operand.shape, node.attributes["axes"])
-            if groups in ("R", "KR", "RK"):
+            if groups in ("R", "KR", "RK", "KRK"):
                 self.fused[operand] = node
 
     def _fusible(self, value, shape):

@@ -16,6 +16,11 @@ _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert, e.Accumulate,
 _LONG = 16
 
 
+def is_long(extent):
+    """Whether rows of so many elements are long enough for loops over them."""
+    return extent >= _LONG
+
+
 def prefers_columns(nodes, axis, rows, is_view):
     """Whether most of the work of a region is on narrow rows."""
     narrow = wide = 0
@@ -198,6 +203,11 @@ class Columns:
         return self._add(
             shaping.slice_, value, starts=tuple(starts), stops=tuple(stops), steps=(1,) * value.ndim
         )
+
+    def rows_last(self, value, axis):
+        """A stored value with its row axis last."""
+        order = [a for a in range(value.ndim) if a != axis]
+        return self._transposed(value, (*order, axis))
 
     def stored(self, value, env):
         """A value in the layout that it is stored in."""

@@ -20,12 +20,17 @@ from ..primitives import elementwise as e
 from ..primitives import indexing, linalg, reduction, shaping
 from ..primitives.base import Primitive, constant_value
 from .columns import Columns, prefers_columns
+from .pairs import alias, gains_from_columns, separate
 
 # Fewer rows than this are not worth a loop.
 _LEAST_ROWS = 64
 # What a tile's row values may take: about a first-level cache, or part of a second-level one where
 # matrix products reuse rows and want many of them.
 _LEVEL_1, _LEVEL_2 = 40_000, 280_000
+# The same for rows that are read twice.
+_AGAIN = 120_000
+# Rows of so many bytes make long loops by themselves.
+_LONG_ROW = 2048
 # A region that makes fewer bytes than this stays in a second-level cache anyway, and loops would
 # only cost.
 _LEAST_BYTES = 500_000
@@ -70,20 +75,34 @@ def tile(graph):
         if v.shape
     ):
         return graph
+    graph, least = separate(graph, _Classes(graph).by_work())
+    if least:
+        graph = _pairs_in_columns(graph, least)
     for _ in range(4):
-        result = _tile_once(graph)
+        result = _tile_once(graph, least)
         if result is graph:
             break
         graph = result
     return graph
 
 
-def _tile_once(graph):
-    classes = _Classes(graph)
-    for members in classes.by_work():
+def _tile_once(graph, least):
+    classes = _Classes(graph, least).by_work()
+    if least:
+        # Of two axes, the one whose steps leave the other's rows whole.
+        classes.sort(key=lambda members: sum(v.size for v, axis in members if axis == v.ndim - 1))
+    for members in classes:
         plan = _Plan(graph, members)
         if plan.pays():
             return plan.build()
+    return graph
+
+
+def _pairs_in_columns(graph, least):
+    """The graph with one axis of its pairs last, if the last one is short."""
+    for members in _Classes(graph, least).by_work():
+        if gains_from_columns(members, least):
+            return _Plan(graph, members).build(whole=True)
     return graph
 
 
@@ -91,16 +110,20 @@ def _tile_once(graph):
 
 
 class _Classes:
-    """Axes of values, joined where a node maps one onto the other."""
+    """Axes of values, joined where a node maps one onto the other.
 
-    def __init__(self, graph):
+    Of two values with fewer elements than ``least``, none are.
+    """
+
+    def __init__(self, graph, least=0):
         self.graph = graph
         self.numbers = {}
         self.members = []
         self.parent = []
         for node in graph.nodes:
             for (value, axis), (other, other_axis) in _links(node):
-                if value.shape[axis] == other.shape[other_axis] >= _LEAST_ROWS:
+                few = value.size < least and other.size < least
+                if not few and value.shape[axis] == other.shape[other_axis] >= _LEAST_ROWS:
                     self.join(self.number(value, axis), self.number(other, other_axis))
 
     def number(self, value, axis):
@@ -311,12 +334,15 @@ class _Plan:
                 known[value] = phase + 1 if kind == "reduce" else phase
         self.known = known
 
-    def pays(self):
-        """Whether the rows are many and a region does enough with them."""
+    def _gather(self):
         self.regions = {}
         for node in self.graph.nodes:
             if node in self.region:
                 self.regions.setdefault(self.region[node], []).append(node)
+
+    def pays(self):
+        """Whether the rows are many and a region does enough with them."""
+        self._gather()
         self.regions = {p: nodes for p, nodes in self.regions.items() if self._worthwhile(nodes)}
         return bool(self.regions)
 
@@ -330,8 +356,10 @@ class _Plan:
         made = sum(v.size * v.dtype.itemsize for n in working for v in n.outputs)
         return self.rows >= 2 * extent and made > _LEAST_BYTES
 
-    def build(self):
-        """The graph with each region as one node."""
+    def build(self, whole=False):
+        """The graph with each region as one node; or, if ``whole``, on all rows in columns."""
+        if whole:
+            self._gather()
         result = Graph(self.graph.name)
         env = {}
         inside = {node: p for p, nodes in self.regions.items() for node in nodes}
@@ -355,7 +383,8 @@ class _Plan:
                     continue
                 self._copy(result, env, node, numbers, boundary)
             if phase in self.regions:
-                self._emit_region(result, env, self.regions[phase])
+                emit = self._emit_columns if whole else self._emit_region
+                emit(result, env, self.regions[phase])
             for node in late:
                 self._copy(result, env, node, numbers, boundary)
         result.inputs.sort(key=lambda v: v.node.attributes["position"])
@@ -377,10 +406,9 @@ class _Plan:
         if node.primitive is INPUT:
             result.inputs.append(copy.outputs[0])
 
-    def _emit_region(self, result, env, nodes):
+    def _borders(self, nodes):
+        """Shared operands, row values from outside, and what is wanted outside."""
         members = set(nodes)
-        columns = prefers_columns(nodes, self.axis, self.rows, _is_view)
-        extent = min(choose_extent(nodes, self.axis, self.rows), self.rows)
         produced = {v for n in nodes for v in n.outputs}
         shared, sliced = [], []
         seen = set()
@@ -394,7 +422,25 @@ class _Plan:
         for node in self.graph.nodes:
             if node not in members:
                 wanted.update(node.operands)
-        outputs = [v for n in nodes for v in n.outputs if v in wanted]
+        return shared, sliced, [v for n in nodes for v in n.outputs if v in wanted]
+
+    def _emit_columns(self, result, env, nodes):
+        """All rows at once, with their axis last."""
+        shared, sliced, outputs = self._borders(nodes)
+        layout = Columns(result, self.axis, self.rows, lambda node: node.attributes)
+        inner = {value: env[value] for value in shared}
+        for value in sliced:
+            inner[value] = layout.rows_last(env[value], self.axis[value])
+        for node in nodes:
+            result.location = node.location
+            inner[node.outputs[0]] = layout.apply(node, inner)
+        for value in outputs:
+            env[value] = layout.stored(value, inner)
+
+    def _emit_region(self, result, env, nodes):
+        columns = prefers_columns(nodes, self.axis, self.rows, _is_view)
+        extent = min(choose_extent(nodes, self.axis, self.rows), self.rows)
+        shared, sliced, outputs = self._borders(nodes)
         sums = [None if self.kind[v.node] == "reduce" else self.axis[v] for v in outputs]
         body = self._body(nodes, shared, sliced, outputs, extent, columns)
         left = self.rows % extent
@@ -454,6 +500,7 @@ class _Plan:
 def _is_view(node):
     return node.primitive in (
         shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_, e.stop_gradient,
+        alias,
     )  # fmt: skip
 
 
@@ -461,12 +508,18 @@ def choose_extent(nodes, axis, rows):
     """Rows per tile: as many as keep the row values that live at once in cache, a multiple of 16.
 
     The values of a body are taken to live half its length on average. Where matrix products read
-    the rows, more rows amortise the matrices, and the second-level cache is the measure.
+    the rows, more rows amortise the matrices, and the second-level cache is the measure; rows that
+    two products read, forward and back, should still be there the second time. Rows that are long
+    themselves need not be many.
     """
-    per_row, products = 0, False
+    per_row, products, reads = 0, False, {}
     for node in nodes:
         if node.primitive is linalg.matmul:
-            products = products or min(node.outputs[0].shape[-2:]) >= 8
+            a, (_, k) = node.operands[0], _matmul_axes(node)[0]
+            products = products or min(*node.outputs[0].shape[-2:], 4 * a.shape[k]) >= 8
+            for operand in node.operands:
+                if operand in axis:
+                    reads[operand] = reads.get(operand, 0) + 1
         if not _is_view(node):
             for value in node.outputs:
                 if value in axis:
@@ -474,4 +527,7 @@ def choose_extent(nodes, axis, rows):
     live = max(per_row // 2, 1)
     if products:
         return max(32, min(128, _LEVEL_2 // live // 16 * 16))
-    return max(64, min(1024, _LEVEL_1 // live // 16 * 16))
+    again = sum(v.size * v.dtype.itemsize // rows for v, count in reads.items() if count > 1)
+    if live >= _LONG_ROW:
+        return max(8, min(64, _LEVEL_1 // live // 8 * 8))
+    return max(64, min(1024, _LEVEL_1 // live // 16 * 16, _AGAIN // (live + again) // 16 * 16))

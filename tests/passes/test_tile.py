@@ -7,6 +7,7 @@ from programs import difference
 
 import pybackprop as bp
 import pybackprop.lowering as lowering
+from pybackprop.errors import UnsupportedError
 
 RNG = np.random.default_rng(0)
 
@@ -136,3 +137,62 @@ def test_same_bits_on_any_number_of_threads(function):
             assert other == value
             for one, two in zip(slopes, others, strict=True):
                 np.testing.assert_array_equal(one, two)
+
+
+def kernel_sum(x, w):
+    apart = x[:, None, :] - x[None, :, :]
+    k = np.exp(-0.7 * np.sum(apart**2, -1))
+    return w @ (k @ w)
+
+
+def energy(x, w):
+    """Pairs with a diagonal left out, and two functions of the distance."""
+    apart = x[:, None, :] - x[None, :, :]
+    squares = np.sum(apart * apart, axis=2) + np.eye(x.shape[0])
+    inverse = 1.0 / squares
+    return np.sum(w[:, None] * w * (inverse**2 - inverse)) + np.sum(np.log(squares), axis=1) @ w
+
+
+def distances(x, w):
+    """Pairs without a short axis, their features computed first."""
+    z = np.tanh(x @ np.array([0.5, -1.0, 2.0])) * w
+    k = 1.0 / (1.0 + (z[:, None] - z[None, :]) ** 2)
+    return np.sum(np.log1p(k)) + np.max(np.sum(k, axis=0))
+
+
+@pytest.mark.parametrize("points", [63, 64, 100, 131])
+@pytest.mark.parametrize("function", [kernel_sum, energy, distances], ids=lambda f: f.__name__)
+def test_all_pairs(function, points, monkeypatch):
+    arguments = (RNG.normal(size=(points, 3)), RNG.normal(size=points))
+    value, slopes = bp.value_and_grad(function, argnums=(0, 1))(*arguments)
+    assert value == pytest.approx(float(function(*arguments)), rel=1e-12)
+    with monkeypatch.context() as patch:
+        patch.setattr(lowering, "tile", lambda graph: graph)
+        _, others = bp.value_and_grad(function, argnums=(0, 1))(*arguments)
+    for one, other in zip(slopes, others, strict=True):
+        scale = np.max(np.abs(other))
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-13 * points * scale)
+    steps = [RNG.normal(size=a.shape) for a in arguments]
+    slope = difference(function, arguments, steps)
+    if slope is not None:
+        terms = sum(np.sum(g * d) for g, d in zip(slopes, steps, strict=True))
+        assert terms == pytest.approx(float(slope), rel=1e-6, abs=1e-6)
+
+
+def test_pairs_run_by_tiles_of_columns():
+    x, w = RNG.normal(size=(100, 3)), RNG.normal(size=100)
+    form = bp.value_and_grad(kernel_sum).lower(x, w)
+    assert form.tape.n_loops == 1
+    # One row of pairs (100, 3) is 2,400 bytes; all of them are 240,000.
+    assert form.tape.arena_bytes < 60_000
+
+
+def test_both_backends_give_the_same_bits_for_pairs():
+    x, w = RNG.normal(size=(100, 3)), RNG.normal(size=100)
+    value, slope = bp.value_and_grad(kernel_sum)(x, w)
+    try:
+        other, another = bp.value_and_grad(kernel_sum, backend="native")(x, w)
+    except UnsupportedError as missing:
+        pytest.skip(str(missing))
+    assert value == other
+    np.testing.assert_array_equal(slope, another)

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ._core import Bound, Entry, Function, Tape, flatten
+from ._core import Bound, Entry, Function, Tape, flatten, flatten_tree
 from .errors import CapturedValueError, TraceError
-from .graph import current_graph
+from .graph import Value, current_graph
 from .lowering import assemble, lowered
 from .lowering.tape import container
+from .mutation import separate
 from .passes import LOCAL, optimize
 from .trace import contains_value, trace
 
@@ -283,7 +284,14 @@ class Compiled(Runnable):
         functools.update_wrapper(self, function, updated=())
 
     def _record(self, args, kwargs):
-        return self.function(*args, **kwargs)
+        graph = current_graph()
+        if graph is None or not graph.handles:
+            return self.function(*args, **kwargs)
+        # Assignments change the arguments within the function only.
+        signature, leaves = flatten(args, kwargs, self.static)
+        args, kwargs = signature.unflatten([_own(leaf) for leaf in leaves])
+        tree, results = flatten_tree(self.function(*args, **kwargs))
+        return tree.unflatten([_own(leaf) for leaf in results])
 
     def _form(self, signature):
         form = self.forms.get(signature)
@@ -296,6 +304,10 @@ class Compiled(Runnable):
         else:
             self.forms.move_to_end(signature)
         return form
+
+
+def _own(leaf):
+    return separate(leaf) if isinstance(leaf, Value) else leaf
 
 
 def _in_order(form, signature, leaves):

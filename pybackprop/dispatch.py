@@ -6,12 +6,16 @@ of :mod:`pybackprop.numpy`. What a static graph cannot record is refused with th
 the alternative; each refusal is noted in the graph first, because NumPy swallows or rewords errors.
 """
 
+import functools
+
 import numpy as np
 
 from . import numpy as surface_module
 from .errors import TraceError
-from .graph import CONSTANT, Value, leaked
+from .graph import CONSTANT, Value, _stack, leaked
+from .mutation import is_array, note_array, separate, writable_graph
 from .numpy import (
+    _assign,
     _indexing,
     _picking,
     _products,
@@ -63,9 +67,10 @@ def _operator(operate, reflected=False):
                 count = len(self.node.graph.nodes)
                 return _weakened(operate(other, self), count)
             try:
-                return operate(other, self)
+                result = operate(other, self)
             except NoGraphError:
                 raise leaked(self) from None
+            return separate(result) if result is self or result is other else result
     else:
 
         def method(self, other):
@@ -75,9 +80,28 @@ def _operator(operate, reflected=False):
                 count = len(self.node.graph.nodes)
                 return _weakened(operate(self, other), count)
             try:
-                return operate(self, other)
+                result = operate(self, other)
             except NoGraphError:
                 raise leaked(self) from None
+            return separate(result) if result is self or result is other else result
+
+    return method
+
+
+def _inplace(forward, name):
+    """``x += v``: an array is changed in place; a scalar's name is given to a new one."""
+
+    def method(self, other):
+        if isinstance(other, _FOREIGN):
+            return NotImplemented
+        if not is_array(self):
+            return forward(self, other)
+        graph = writable_graph(self, here)
+        result = forward(self, other)
+        if result is NotImplemented:
+            return result
+        graph.assign(self, _assign.fitting(self, result, name))
+        return self
 
     return method
 
@@ -87,7 +111,8 @@ def _unary(operate):
         if self.weak:
             count = len(self.node.graph.nodes)
             return _weakened(operate(self), count)
-        return operate(self)
+        result = operate(self)
+        return separate(result) if result is self else result
 
     return method
 
@@ -159,17 +184,27 @@ def _contains(self, item):
     refuse_conversion(self, "'in'", "use np.any(x == item), which is traced")
 
 
-def _setitem(self, index, value):
-    refuse(
-        TraceError(
-            f"{here()}: traced arrays cannot be assigned into; use x = x.at[i].set(v), or "
-            "x.at[i].add(v) for x[i] += v"
-        ),
-        self,
-    )
+def _getitem(self, index):
+    """``x[index]``: a view of what slices select; one element is a scalar."""
+    graph = _stack.graph
+    if graph is not None and graph.handles:
+        result = _assign.enter(graph, _indexing.getitem, "real", (self, index), {})
+        if not result.shape and not _has_dots(index):
+            result = separate(result)
+        return result
+    result = _indexing.getitem(self, index)
+    if not result.shape and _has_dots(index):
+        note_array(result)
+    return result
+
+
+def _has_dots(index):
+    return index is Ellipsis or (type(index) is tuple and any(item is Ellipsis for item in index))
 
 
 def _setattr(self, name, value):
+    if name == "flat":
+        return _assign.set_flat(self, value)
     instead = {"shape": "x = x.reshape(shape)", "dtype": "x = x.astype(dtype)"}.get(name)
     advice = f"; use {instead}" if instead else ""
     refuse(
@@ -234,10 +269,6 @@ def _tolist(self):
     refuse_conversion(self, "tolist()", "iterate over the value, or return it from the function")
 
 
-def _fill(self, value):
-    refuse_conversion(self, "fill()", "values are immutable; use np.full_like(x, v)")
-
-
 def _to_array(self, dtype=None, copy=None):
     if self.node.graph.closed and self.node.primitive is not CONSTANT:
         refuse(leaked(self), self)
@@ -261,9 +292,19 @@ def _to_array(self, dtype=None, copy=None):
 # ---- NumPy's protocols --------------------------------------------------------------------------
 
 
+def _among(result, operands):
+    return any(result is x for x in operands)
+
+
 def _array_ufunc(self, ufunc, method, *inputs, **options):
     out = options.pop("out", None)
     if out is not None and any(o is not None for o in out):
+        if all(type(o) is Value for o in out):
+            if len(out) == 1:
+                out = out[0]
+            call = functools.partial(_array_ufunc, self, ufunc, method)
+            call.__name__ = ufunc.__name__
+            return _assign.into_out(call, inputs, {**options, "out": out})
         refuse(
             TraceError(
                 f"{here()}: {ufunc.__name__} would write a traced value into a NumPy array in "
@@ -280,11 +321,15 @@ def _array_ufunc(self, ufunc, method, *inputs, **options):
             self,
         )
     if method == "__call__":
-        return (
+        result = (
             function.traced(*inputs, **options)
             if hasattr(function, "traced")
             else function(*inputs, **options)
         )
+        return separate(result) if _among(result, inputs) else result
+    if method == "at":
+        _assign.ufunc_at(name, *inputs)
+        return None
     if method == "reduce" and name in _REDUCTIONS:
         options.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
         if name in ("maximum", "minimum"):
@@ -296,8 +341,7 @@ def _array_ufunc(self, ufunc, method, *inputs, **options):
     if method == "outer":
         a, b = as_value(inputs[0]), as_value(inputs[1])
         return function(_shaping.to_shape(a, a.shape + (1,) * b.ndim), b, **options)
-    advice = "; use x.at[i].add(v)" if method == "at" else ""
-    unsupported(f"{name}.{method} is not supported on traced values{advice}", self)
+    unsupported(f"{name}.{method} is not supported on traced values", self)
 
 
 _REDUCTIONS = {
@@ -327,11 +371,11 @@ def _array_namespace(self, *, api_version=None):
 # ---- methods ------------------------------------------------------------------------------------
 
 
-def _method(function):
+def _method(function, name=None):
     def method(self, *args, **kwargs):
         return traced(self, *args, **kwargs)
 
-    traced = getattr(function, "traced", function)
+    traced = _assign.entry(getattr(function, "traced", function), name)
     method.__name__ = function.__name__
     method.__doc__ = f"See ``numpy.ndarray.{function.__name__}``."
     return method
@@ -339,19 +383,24 @@ def _method(function):
 
 def _reshape(self, *shape, order="C", copy=None):
     """See ``numpy.ndarray.reshape``."""
-    return _shaping.reshape.traced(self, shape[0] if len(shape) == 1 else shape, order)
+    return _reshape_entry(self, shape[0] if len(shape) == 1 else shape, order)
 
 
 def _transpose(self, *axes):
     """See ``numpy.ndarray.transpose``."""
     if not axes or axes == (None,):
-        return _shaping.transpose.traced(self)
-    return _shaping.transpose.traced(self, axes[0] if len(axes) == 1 else axes)
+        return _transpose_entry(self)
+    return _transpose_entry(self, axes[0] if len(axes) == 1 else axes)
+
+
+_reshape_entry = _assign.entry(_shaping.reshape.traced)
+_transpose_entry = _assign.entry(_shaping.transpose.traced)
 
 
 def _astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
     """See ``numpy.ndarray.astype``."""
-    return _shaping.astype.traced(self, dtype)
+    result = _shaping.astype.traced(self, dtype)
+    return separate(result) if copy and result is self else result
 
 
 def _clip(self, min=None, max=None, out=None, **options):
@@ -360,6 +409,8 @@ def _clip(self, min=None, max=None, out=None, **options):
 
 
 def _view(self, *args, **kwargs):
+    if not args and not kwargs:
+        return self
     unsupported("view is not supported on traced values", self)
 
 
@@ -385,6 +436,14 @@ _OBJECT_LOOPS = (
 ).split()
 
 
+_FORWARD = {"pow": _power, "matmul": _matmul}
+
+
+def _put(self, indices, values, mode="raise"):
+    """See ``numpy.ndarray.put``."""
+    _assign.put(self, indices, values, mode)
+
+
 def install():
     """Put operators, methods and protocols onto :class:`graph.Value`."""
     for name, ufunc in _BINARY.items():
@@ -395,7 +454,10 @@ def install():
     for name, ufunc in _UNARY.items():
         setattr(Value, f"__{name}__", _unary(OPERATIONS[ufunc]))
     for name, function in _METHODS.items():
-        setattr(Value, name, _method(function))
+        setattr(Value, name, _method(function, name))
+    for name, ufunc in (*_BINARY.items(), ("pow", "power"), ("matmul", "matmul")):
+        forward = _FORWARD.get(name) or getattr(Value, f"__{name}__")
+        setattr(Value, f"__i{name}__", _inplace(forward, ufunc))
     for name in _OBJECT_LOOPS:
         setattr(Value, name, _method(_ufuncs.UFUNCS[name]))
     special = {
@@ -410,8 +472,8 @@ def install():
         "__len__": _length,
         "__iter__": _iterate,
         "__contains__": _contains,
-        "__getitem__": _indexing.getitem,
-        "__setitem__": _setitem,
+        "__getitem__": _getitem,
+        "__setitem__": _assign.setitem,
         "__setattr__": _setattr,
         "__bool__": _bool,
         "__float__": _float,
@@ -420,8 +482,8 @@ def install():
         "__trunc__": _int,
         "__index__": _index,
         "__complex__": _complex,
-        "__copy__": lambda self: self,
-        "__deepcopy__": lambda self, memo: self,
+        "__copy__": separate,
+        "__deepcopy__": lambda self, memo: separate(self),
         "__array__": _to_array,
         "__array_ufunc__": _array_ufunc,
         "__array_function__": _array_function,
@@ -433,23 +495,20 @@ def install():
         "clip": _clip,
         "item": _item,
         "tolist": _tolist,
-        "fill": _fill,
+        "fill": _assign.fill,
+        "put": _put,
         "view": _view,
         "at": property(_updates.at),
-        "T": property(_shaping.transpose.traced),
-        "mT": property(_shaping.matrix_transpose.traced),
+        "T": property(_transpose_entry),
+        "mT": property(_assign.entry(_shaping.matrix_transpose.traced)),
         "real": property(lambda self: self),
         "imag": property(_selection.imag.traced),
         "nbytes": property(lambda self: self.size * self.dtype.itemsize),
         "itemsize": property(lambda self: self.dtype.itemsize),
-        "flat": property(_iterate_flat),
+        "flat": property(_assign.Flat),
     }
     for name, attribute in special.items():
         setattr(Value, name, attribute)
-
-
-def _iterate_flat(self):
-    return iter(_shaping.to_shape(self, (self.size,)))
 
 
 install()

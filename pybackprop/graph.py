@@ -122,9 +122,12 @@ class Graph:
         Number of the first node of the reverse sweep, in a graph that has one.
     stands : bool
         Whether nodes are recorded into it while no graph is open, see :func:`stand`.
+    handles : bool
+        Whether it gives out handles of nodes' outputs, see :mod:`pybackprop.mutation`.
     """
 
     stands = False
+    handles = False
 
     def __init__(self, name="graph", rewrites=(), locate=False):
         self.name = name
@@ -205,14 +208,17 @@ class Graph:
             graph = operand.node.graph
             if graph is self:
                 return operand
+            weak = operand.weak
+            if graph.handles and not graph.closed:
+                operand = graph.current(operand)
             inner = self.captured.get(operand)
             if inner is not None:
                 return inner
             if operand.node.primitive is CONSTANT:
-                return self.constant(operand.node.attributes["value"], operand.weak)
+                return self.constant(operand.node.attributes["value"], weak)
             if graph.closed:
                 raise leaked(operand)
-            inner = self.add_input(operand.shape, operand.dtype, operand.weak)
+            inner = self.add_input(operand.shape, operand.dtype, weak)
             self.captured[operand] = inner
             return inner
         return self.constant(operand)
@@ -342,6 +348,7 @@ def _leaf(name):
 
 class _Stack(threading.local):
     graph = None
+    root = None  # the outermost trace that runs, see mutation.Root
 
     def __init__(self):
         self.graphs = []
@@ -368,7 +375,15 @@ class open_graph:
     """
 
     def __init__(self, name="graph", rewrites=(), locate=False, graph=None, close=True):
-        self.graph = graph if graph is not None else Graph(name, rewrites, locate)
+        if graph is None:
+            root = _stack.root
+            if locate and root is not None and root.mutable:
+                from .mutation import MutableGraph
+
+                graph = MutableGraph(name, (), locate)
+            else:
+                graph = Graph(name, rewrites, locate)
+        self.graph = graph
         self.close = close
 
     def __enter__(self):
@@ -444,6 +459,8 @@ def apply(primitive, *operands, **attributes):
     graph = _stack.graph
     if graph is None:
         graph = _standing_of(primitive, operands)
+    elif graph.handles:
+        return graph.record(primitive, operands, attributes)
     adopt = graph.adopt
     operands = tuple(
         [x if type(x) is Value and x.node.graph is graph else adopt(x) for x in operands]

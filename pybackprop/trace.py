@@ -11,6 +11,7 @@ import numpy as np
 from ._core import flatten, flatten_tree
 from .errors import CapturedValueError, TraceError
 from .graph import Value, describe_location, open_graph
+from .mutation import Retrace, Root, note_array, separate, settle
 
 
 class Traced:
@@ -38,6 +39,7 @@ class Traced:
 
     def rebuild(self, values):
         """The function's result with ``values`` for the graph's outputs."""
+        values = [separate(v) if isinstance(v, Value) else v for v in values]
         return self.out_tree.unflatten(
             [values[x] if kind == "value" else x for kind, x in self.out_kinds]
         )
@@ -63,8 +65,27 @@ def trace(function, signature, rewrites=(), name=None):
     TraceError
         Or another exception that names the user's line, if the function does what a static graph
         cannot record.
+
+    Notes
+    -----
+    A function that assigns into its arrays is called a second time, see :mod:`.mutation`.
     """
     name = name or getattr(function, "__name__", "function")
+    with Root() as root:
+        try:
+            traced = _trace(function, signature, rewrites, name)
+        except Retrace as request:
+            if request.root is not root:
+                raise
+        if not root.wanted:
+            return traced
+    with Root(mutable=True):
+        traced = _trace(function, signature, (), name)
+        traced.graph = settle(traced.graph, rewrites)
+    return traced
+
+
+def _trace(function, signature, rewrites, name):
     with open_graph(name, rewrites, locate=True) as graph:
         leaves, leaf_inputs = [], []
         for number, (kind, dtype, shape) in enumerate(signature.leaves):
@@ -74,7 +95,10 @@ def trace(function, signature, rewrites=(), name=None):
                     f"these (leaf {number}); mark it static with static_argnums"
                 )
             leaf_inputs.append(len(graph.inputs))
-            leaves.append(graph.add_input(shape, dtype, weak=kind in ("float", "int")))
+            leaf = graph.add_input(shape, dtype, weak=kind in ("float", "int"))
+            if kind == "array" and not shape:
+                note_array(leaf)
+            leaves.append(leaf)
         _name_inputs(function, signature, leaves)
         args, kwargs = signature.unflatten(leaves)
         out_tree, out_kinds, outputs = _run(function, args, kwargs, graph)

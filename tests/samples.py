@@ -309,6 +309,14 @@ _add("broadcast_to", _floats(1), shape=(0,), exact=lambda x: np.broadcast_to(x, 
 _add("slice", _floats(7), starts=(1,), stops=(6,), steps=(2,))
 _add("slice", _floats(4, 5, 3), starts=(1, 0, 2), stops=(4, 5, 3), steps=(1, 2, 1))
 _add("slice", _floats(4), starts=(2,), stops=(2,), steps=(1,))
+_add("slice_set", _floats(7), _floats(3), starts=(1,), stops=(6,), steps=(2,))
+_add("slice_set", _floats(4), _floats(1), starts=(3,), stops=(4,), steps=(1,))
+_add("slice_set", _floats(4), _floats(4), starts=(0,), stops=(4,), steps=(1,))
+_add(
+    "slice_set", _floats(4, 5, 3), _floats(3, 3, 1), starts=(1, 0, 2), stops=(4, 5, 3),
+    steps=(1, 2, 1),
+)  # fmt: skip
+_add("slice_set", np.arange(6), np.array([-1, -2]), starts=(0,), stops=(4,), steps=(3,))
 _add("pad", _floats(3), lows=(1,), highs=(2,), interiors=(0,))
 _add("pad", _floats(2, 3), lows=(0, 1), highs=(1, 0), interiors=(2, 1))
 _add("pad", np.zeros((0, 2)), lows=(1, 0), highs=(2, 1), interiors=(1, 0))

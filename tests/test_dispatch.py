@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reference import NEP50, call, compare, run, trace
 
+import pybackprop as bp
 import pybackprop.numpy as bnp
 from pybackprop.errors import ControlFlowError, LeakedValueError, TraceError, UnsupportedError
 from pybackprop.graph import Value, open_graph
@@ -221,16 +222,12 @@ def test_assignment():
         y = np.zeros(3)
         y[1:] = x
 
-    def into_value(x):
-        x[0] = 1.0
-
     def in_place(x):
         y = np.zeros(2)
         y += x
 
     assert "np.stack" in refused(into_ndarray, TraceError)
     assert "np.stack" in refused(slice_of_ndarray, TraceError)
-    assert ".at[i].set" in refused(into_value, TraceError)
     assert "a = a + x" in refused(in_place, TraceError)
     assert "a = a + x" in refused(lambda x: np.add(x, x, out=np.zeros(2)), TraceError)
 
@@ -242,7 +239,8 @@ def test_augmented_assignment_rebinds():
         total *= 2
         return total
 
-    compare(function, np.array([1.0, 2.0]))
+    x = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(bp.compile(function)(x), 2 * x)
 
 
 def test_conversion_to_arrays():

@@ -14,6 +14,7 @@ from ..primitives.shaping import pad_window
 from .layout import ARENA, CONST, OUTPUT, WINDOW, Ref, Root, collapse, contiguous_strides
 from .layout import INPUT as INPUT_KIND
 from .plan import Scope, Slot, Target, reduced_groups
+from .reuse import taken_over
 
 F64 = np.dtype(np.float64)
 BOOL = np.dtype(np.bool_)
@@ -265,7 +266,10 @@ class Lowering:
         """The ref, or a contiguous copy of what it views."""
         if ref.is_contiguous():
             return ref
-        key = (ref.root, ref.offset, ref.shape, ref.strides, ref.ahead, self.loop, self.local)
+        key = (
+            ref.root, ref.root.version, ref.offset, ref.shape, ref.strides, ref.ahead, self.loop,
+            self.local,
+        )  # fmt: skip
         copy = self.cache.get(key)
         if copy is None:
             copy = self.cache[key] = self.temporary(ref.shape, ref.dtype)
@@ -309,7 +313,7 @@ class Lowering:
             return ref
         if ref.root.kind == CONST:
             return self.image_slot(ref)
-        key = (ref.root, ref.offset, ref.ahead, self.loop)
+        key = (ref.root, ref.root.version, ref.offset, ref.ahead, self.loop)
         slot = self.cache.get(key)
         if slot is None:
             slot = self.temporary((), F64)
@@ -597,6 +601,44 @@ class Lowering:
             view = ref.flipped(attributes["axes"])
         self.refs[value] = view
 
+    def copied(self, value, ref):
+        """A copy of what a value is now, as its storage is about to be overwritten."""
+        if is_scalar(value) and self._in_slot(ref):
+            slot = self.temporary((), F64)
+            slot.truth = ref.truth
+            self.emit("MOV", slot, ref, flags=SCALAR)
+            return slot.reshaped(value.shape)
+        place = self.fresh(value)
+        self.copy(place, ref)
+        return place
+
+    def slice_set(self, node):
+        """An array with a slice replaced, where the old array was if nothing needs that."""
+        (value,), (x, updates) = node.outputs, node.operands
+        bounds = [node.attributes[name] for name in ("starts", "stops", "steps")]
+
+        def written(ref):
+            return ref.sliced(*bounds)
+
+        place = taken_over(self, x, node, written)
+        if place is not None:
+            source = self.bytes_of(updates)
+            if source.root is place.root:
+                source = self.copied(updates, source)
+            self.refs[value] = place
+            self.copy(written(place), source)
+            return
+        base_is_zero = _is_zero(x)
+
+        def emit(place, adding):
+            if base_is_zero:
+                self.zero(place)
+            else:
+                self.copy(place, self.bytes_of(x))
+            self.copy(written(place), self.bytes_of(updates))
+
+        self.produce(value, emit)
+
     # ---- sums of contributions, parts -----------------------------------------------------------
 
     def accumulate(self, node):
@@ -881,7 +923,13 @@ class Lowering:
         b = self.contiguous(self.ref(positions))
         a = self.contiguous(self.bytes_of(updates))
         params = _index_params(x.shape, positions)
-        base_is_zero = constant_value(x) == 0
+        base_is_zero = _is_zero(x)
+        place = None if base_is_zero else taken_over(self, x, node, None)
+        if place is not None and a.root is not place.root and b.root is not place.root:
+            self.refs[value] = place
+            if updates.size:
+                self.emit(op, place, a, b, params=params)
+            return
 
         def emit(place, adding):
             if adding:
@@ -933,6 +981,12 @@ def _padded_part(ref, node):
     return ref.sliced(
         tuple(w.start for w in window), tuple(w.stop for w in window), tuple(w.step for w in window)
     )
+
+
+def _is_zero(value):
+    """Whether a value is known to be zero everywhere, and not minus zero."""
+    number = constant_value(value)
+    return number == 0 and not np.signbit(number)
 
 
 def _index_params(shape, positions):

@@ -29,11 +29,13 @@ class Root:
         The first and last instruction that touch it.
     home : Local or None
         Of a slot that belongs to the steps of a parallel loop.
+    version : int
+        How often other values have taken its storage over.
     """
 
     __slots__ = (
         "address", "base", "bump", "data", "first", "home", "kind", "last", "loop", "number",
-        "offset", "parent", "pinned", "size",
+        "offset", "parent", "pinned", "size", "version",
     )  # fmt: skip
 
     def __init__(self, kind, size, number=0, data=None, parent=None, offset=0, bump=0, loop=None):
@@ -50,6 +52,7 @@ class Root:
         self.first = self.last = None
         self.pinned = False
         self.home = None
+        self.version = 0
 
     def ultimate(self):
         """The region that a window moves over in the end."""

@@ -86,6 +86,8 @@ class Scope:
     ----------
     graph : Graph
     uses : Counter of Value
+    kept : frozenset of Value
+        The outputs, which are read after the last node.
     consumers : dict of Value to list of Node
     targets : dict of Value to Target
     slots : dict of Value to Slot
@@ -96,6 +98,7 @@ class Scope:
     def __init__(self, graph, fixed=None):
         self.graph = graph
         self.uses = Counter(graph.outputs)
+        self.kept = frozenset(graph.outputs)
         self.consumers = {}
         self.number = {}
         for number, node in enumerate(graph.nodes):

@@ -31,6 +31,7 @@ from numpy import (
 )
 
 from . import (
+    _assign,
     _creation,
     _einsum,
     _products,
@@ -40,6 +41,7 @@ from . import (
     _ufuncs,
     linalg,
 )
+from ._assign import copyto, fill_diagonal, place, put, put_along_axis, putmask
 from ._common import as_value
 from ._creation import (
     arange,
@@ -180,6 +182,12 @@ for _name in [
 divmod, modf = _ufuncs.divmod, _ufuncs.modf
 UFUNCS["matmul"], UFUNCS["vecdot"] = matmul, vecdot
 UFUNCS["matvec"], UFUNCS["vecmat"] = matvec, vecmat
+
+# What users call, see _assign.entry; functions call each other without it.
+for _name, _function in list(globals().items()):
+    if callable(_function) and not _name.startswith("_") and not isinstance(_function, type):
+        if (getattr(_function, "__module__", None) or "").startswith(__name__):
+            globals()[_name] = _assign.entry(_function, _name)
 
 
 def _table():

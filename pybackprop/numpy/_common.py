@@ -109,8 +109,8 @@ def refuse_conversion(value, kind, advice, converted=False):
             TraceError(
                 f"{here()}: a traced value cannot be assigned into a NumPy array, which "
                 "holds numbers and not nodes of a graph; build the array with np.stack, "
-                "np.concatenate, np.array([...]) or np.where, or use x.at[i].set(v) on a traced "
-                "array, such as np.zeros_like(v, shape=(n,))"
+                "np.concatenate, np.array([...]) or np.where, or assign into a traced array, such "
+                "as pybackprop.numpy.zeros(n) or np.zeros_like(v, shape=(n,))"
             ),
             value,
         )
@@ -167,13 +167,15 @@ def scalar(number, dtype):
         return graph.constant(np.array(number, dtype))  # -0.0 == 0.0; NaN != NaN
     key = (dtype.char, number)
     known = graph.memory.get(key)
-    if known is None:
+    if known is None or graph.handles:
         kind = dtype.kind
         if kind in "iu":
             limits = np.iinfo(dtype)
             if not limits.min <= number <= limits.max:
                 raise OverflowError(f"Python integer {number} out of bounds for {dtype}")
         array = np.array(number, dtype)
+        if graph.handles:
+            return graph.constant(array)  # a handle of its own
         known = graph.memory[key] = (graph.constant(array), array)
     return known[0]
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..graph import Value, current_graph
+from ..graph import Value, current_graph, recording
+from ..mutation import note_array
 from ..primitives import elementwise as ew
 from ..primitives.base import broadcast, filled
 from ._common import (
@@ -21,7 +22,8 @@ from ._common import (
 from ._shaping import to_shape
 
 
-def _forward(name):
+def _forward(name, traced=False):
+    """NumPy's function; with ``traced``, a traced array where a function is traced."""
     plain = getattr(np, name)
 
     def create(*args, **kwargs):
@@ -30,15 +32,29 @@ def _forward(name):
                 refuse_conversion(
                     x, name, "its arguments must be Python numbers, or known from shapes"
                 )
+        if traced and recording():
+            return _constant(name, plain, args, kwargs)
         return plain(*args, **kwargs)
 
     create.__name__ = create.__qualname__ = name
-    create.__doc__ = f"See ``numpy.{name}``; a plain array."
+    kind = "a traced one within a traced function" if traced else "a plain array"
+    create.__doc__ = f"See ``numpy.{name}``; {kind}."
     return create
 
 
-zeros, ones, empty, eye, identity, tri = map(
-    _forward, ("zeros", "ones", "empty", "eye", "identity", "tri")
+def _constant(name, plain, args, kwargs):
+    number = {"zeros": 0, "empty": 0, "ones": 1}.get(name)
+    if number is None:
+        return as_value(plain(*args, **kwargs))
+    shape = shape_of(args[0] if args else kwargs.pop("shape"))
+    if any(n < 0 for n in shape):
+        raise ValueError("negative dimensions are not allowed")
+    like = plain((), *args[1:], **kwargs)  # NumPy checks the other arguments, on one element
+    return note_array(filled(shape, number, check_dtype(like.dtype)))
+
+
+zeros, ones, empty, eye, identity, tri = (
+    _forward(name, traced=True) for name in ("zeros", "ones", "empty", "eye", "identity", "tri")
 )
 indices, logspace, geomspace = map(_forward, ("indices", "logspace", "geomspace"))
 
@@ -54,13 +70,16 @@ def arange(*args, **kwargs):
 
 
 def full(shape, fill_value, dtype=None, **options):
-    """See ``numpy.full``."""
-    if not holds_value(fill_value):
+    """See ``numpy.full``; a traced array within a traced function."""
+    if not holds_value(fill_value) and not recording():
         return np.full(shape_of(shape), fill_value, dtype)
     value = as_value(fill_value)
     if dtype is not None:
         value = cast(value, check_dtype(dtype))
-    return broadcast(value, shape_of(shape))
+    shape = shape_of(shape)
+    if any(n < 0 for n in shape):
+        raise ValueError("negative dimensions are not allowed")
+    return note_array(broadcast(value, shape))
 
 
 def _like(a, dtype, shape):
@@ -74,13 +93,13 @@ def _like(a, dtype, shape):
 def zeros_like(a, dtype=None, order="K", subok=True, shape=None, **options):
     """See ``numpy.zeros_like``; traced if ``a`` is."""
     a, dtype, shape = _like(a, dtype, shape)
-    return filled(shape, 0, dtype) if isinstance(a, Value) else np.zeros(shape, dtype)
+    return note_array(filled(shape, 0, dtype)) if isinstance(a, Value) else np.zeros(shape, dtype)
 
 
 def ones_like(a, dtype=None, order="K", subok=True, shape=None, **options):
     """See ``numpy.ones_like``; traced if ``a`` is."""
     a, dtype, shape = _like(a, dtype, shape)
-    return filled(shape, 1, dtype) if isinstance(a, Value) else np.ones(shape, dtype)
+    return note_array(filled(shape, 1, dtype)) if isinstance(a, Value) else np.ones(shape, dtype)
 
 
 empty_like = zeros_like
@@ -90,7 +109,7 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **op
     """See ``numpy.full_like``; traced if an argument is."""
     a, dtype, shape = _like(a, dtype, shape)
     if isinstance(a, Value) or holds_value(fill_value):
-        return broadcast(as_value(fill_value, dtype), shape)
+        return note_array(broadcast(as_value(fill_value, dtype), shape))
     return np.full(shape, fill_value, dtype)
 
 

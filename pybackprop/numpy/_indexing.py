@@ -349,10 +349,27 @@ class Plan:
     def write(self, x, updates, scatter):
         """``x`` with updates of the result's shape at the positions."""
         count = self.positions.shape[-1]
-        block = to_shape(broadcast(updates, self.final), (self.outer, count, self.inner))
+        block = to_shape(spread_updates(updates, self.final), (self.outer, count, self.inner))
         y = scatter(self.flat(x), self.positions, block)
         moved = tuple(x.shape[a] for a in self.order)
         return permute(to_shape(y, moved), shaping.inverse_permutation(self.order))
+
+
+def spread_updates(values, shape):
+    """Updates broadcast to the shape of what they replace, with NumPy's error."""
+    found = values.shape
+    while values.ndim > len(shape) and values.shape[0] == 1:
+        values = to_shape(values, values.shape[1:])
+    if values.shape != shape:
+        try:
+            fits = broadcast_shapes(values.shape, shape) == tuple(shape)
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(
+                f"could not broadcast input array from shape {found} into shape {tuple(shape)}"
+            )
+    return broadcast(values, tuple(shape))
 
 
 def _counts(what, extent):

@@ -1,19 +1,17 @@
 """Updates at indices: ``x.at[i].set(v)`` and its kin, which return a new array.
 
-Slices become a concatenation or a sum with a padded array; index arrays become a scatter at the
-positions that reading would gather from.
+Slices become one ``slice_set``; index arrays become a scatter at the positions that reading would
+gather from.
 """
-
-import math
 
 import numpy as np
 
-from ..graph import Value, current_graph
+from ..graph import CONSTANT, Value, current_graph
 from ..primitives import elementwise as ew
 from ..primitives import indexing, shaping
 from ..primitives.base import broadcast
 from ._common import BOOL, as_value, cast, holds_value, unsupported
-from ._indexing import Entry, Plan, getitem, parse
+from ._indexing import Entry, Plan, getitem, parse, spread_updates
 from ._shaping import to_shape
 
 
@@ -40,45 +38,55 @@ class _Place:
 
     def get(self):
         """``x[index]``."""
-        return getitem(self.array, self.index)
+        return getitem(as_value(self.array), self.index)
 
     def set(self, values):
         """``x`` with the elements at ``index`` replaced; the last of repeated positions counts."""
-        return _update(self.array, self.index, values, indexing.scatter_set)
+        x = as_value(self.array)
+        return assigned(x, self.index, _fitting(values, x))
 
     def add(self, values):
         """``x`` with ``values`` added at ``index``; repeated positions add up."""
-        return _update(self.array, self.index, values, indexing.scatter_add)
+        x = as_value(self.array)
+        return _update(x, self.index, _fitting(values, x), indexing.scatter_add)
 
     def subtract(self, values):
         """``x`` with ``values`` subtracted at ``index``; repeated positions add up."""
-        return self.add(ew.negative(_fitting(values, self.array)))
-
-    def _combine(self, combine, values):
-        place = positions_of(self.array, self.index)
-        if len(np.unique(place)) != place.size:
-            unsupported("this update with repeated positions is not supported")
-        return self.set(combine(self.get(), _fitting(values, self.array)))
+        return self.add(ew.negative(_fitting(values, as_value(self.array))))
 
     def multiply(self, values):
-        """``x`` with the elements at ``index`` multiplied."""
-        return self._combine(ew.multiply, values)
+        """``x`` with the elements at ``index`` multiplied, repeated ones repeatedly."""
+        return self.combine(ew.multiply, values)
 
     def divide(self, values):
-        """``x`` with the elements at ``index`` divided."""
-        return self._combine(ew.divide, values)
+        """``x`` with the elements at ``index`` divided, repeated ones repeatedly."""
+        x = as_value(self.array)
+        if x.dtype.kind not in "fc":
+            raise TypeError(f"division gives no elements of dtype {x.dtype}")
+        return self.combine(ew.divide, values)
 
     def power(self, values):
-        """``x`` with the elements at ``index`` raised to a power."""
-        return self._combine(ew.power, values)
+        """``x`` with the elements at ``index`` raised to a power, repeated ones repeatedly."""
+        return self.combine(ew.power, values)
 
     def min(self, values):
         """``x`` with the smaller of its elements and ``values`` at ``index``."""
-        return self._combine(ew.minimum, values)
+        return self.combine(ew.minimum, values)
 
     def max(self, values):
         """``x`` with the larger of its elements and ``values`` at ``index``."""
-        return self._combine(ew.maximum, values)
+        return self.combine(ew.maximum, values)
+
+    def apply(self, function):
+        """``x`` with ``function`` of each element at ``index``, repeated ones repeatedly."""
+        return _in_layers(
+            as_value(self.array), self.index, None, lambda old, _: as_value(function(old))
+        )
+
+    def combine(self, combine, values):
+        """``x`` with ``combine(x[index], values)`` at ``index``, repeated ones repeatedly."""
+        x = as_value(self.array)
+        return _in_layers(x, self.index, _fitting(values, x), combine)
 
 
 def _fitting(values, x):
@@ -91,15 +99,161 @@ def _fitting(values, x):
     return cast(value, x.dtype)
 
 
-def positions_of(x, index):
-    """The linear position of each element of ``x[index]``, for an index without traced values."""
+# ---- updates that repeated positions undergo repeatedly -----------------------------------------
+
+_MOST_LAYERS = 256
+
+
+def _in_layers(x, index, values, combine):
+    """Read, combine and write, once per layer of positions that differ.
+
+    The n-th layer has the n-th occurrences of all positions, in the order of the index. Traced
+    positions are taken one by one, since any of them may be equal.
+    """
+    index = _without_constants(index)
     if holds_value(index if isinstance(index, (list, tuple)) else [index]):
-        unsupported("this update at traced positions is not supported; use set or add")
-    return np.arange(math.prod(x.shape)).reshape(x.shape)[index]
+        return _one_by_one(x, index, values, combine)
+    numbers = np.arange(x.size).reshape(x.shape)[index]
+    flat = numbers.ravel()
+    if values is not None:
+        values = spread_updates(values, numbers.shape)
+    order = np.argsort(flat, kind="stable")
+    ordered = flat[order]
+    first = np.r_[True, ordered[1:] != ordered[:-1]] if flat.size else np.zeros(0, bool)
+    starts = np.flatnonzero(first)
+    occurrence = np.empty(flat.size, np.int64)
+    occurrence[order] = np.arange(flat.size) - np.repeat(starts, np.diff([*starts, flat.size]))
+    layers = int(occurrence.max(initial=0)) + 1
+    if layers == 1:
+        old = getitem(x, index)
+        return assigned(x, index, _same(combine(old, values), old))
+    if layers > _MOST_LAYERS:
+        unsupported(
+            f"this update has a position {layers} times, and at most {_MOST_LAYERS} are supported; "
+            "combine the updates first"
+        )
+    line = to_shape(x, (x.size,))
+    values = None if values is None else to_shape(values, (flat.size,))
+    for layer in range(layers):
+        chosen = np.flatnonzero(occurrence == layer)
+        old = getitem(line, flat[chosen])
+        part = None if values is None else getitem(values, chosen)
+        line = assigned(line, flat[chosen], _same(combine(old, part), old))
+    return to_shape(line, x.shape)
 
 
-def _update(x, index, values, scatter):
-    updates = _fitting(values, x)
+def _one_by_one(x, index, values, combine):
+    numbers = current_graph().constant(np.arange(x.size).reshape(x.shape))
+    positions = getitem(numbers, index)
+    if values is not None:
+        values = to_shape(spread_updates(values, positions.shape), (positions.size,))
+    if positions.size > _MOST_LAYERS:
+        unsupported(
+            f"this update at {positions.size} traced positions is not supported, at most "
+            f"{_MOST_LAYERS} are; use set or add, or bp.scan over the positions"
+        )
+    flat = to_shape(positions, (positions.size,))
+    line = to_shape(x, (x.size,))
+    for k in range(positions.size):
+        place = getitem(flat, k)
+        old = getitem(line, place)
+        part = None if values is None else getitem(values, k)
+        line = assigned(line, place, _same(combine(old, part), old))
+    return to_shape(line, x.shape)
+
+
+def _same(new, old):
+    if new.shape != old.shape:
+        raise ValueError(f"the update has shape {new.shape} for elements of shape {old.shape}")
+    return cast(new, old.dtype)
+
+
+def _without_constants(index):
+    """An index with the arrays of traced constants in their place."""
+    if isinstance(index, tuple):
+        return tuple([_without_constants(item) for item in index])
+    if isinstance(index, Value) and index.node.primitive is CONSTANT:
+        return index.node.attributes["value"]
+    return index
+
+
+# ---- set and add --------------------------------------------------------------------------------
+
+
+def assigned(x, index, values):
+    """``x`` with ``values`` of its dtype at ``index``, also where a traced mask says so."""
+    place = _traced_mask(index)
+    if place is None:
+        return _update(x, index, values, indexing.scatter_set)
+    if place:
+        return _assigned_within(x, index, place, values)
+    mask = index[0] if isinstance(index, tuple) else index
+    if mask.shape != x.shape[: mask.ndim]:
+        raise IndexError(
+            f"boolean index did not match indexed array; the mask has shape {mask.shape} and the "
+            f"array {x.shape}"
+        )
+    rest = x.shape[mask.ndim :]
+    while values.ndim > len(rest) and values.shape[0] == 1:
+        values = to_shape(values, values.shape[1:])
+    if values.ndim > len(rest):
+        unsupported(
+            "an assignment at a traced mask of as many values as the mask selects would depend on "
+            "data; use x = np.where(mask, v, x) with v of the shape of x",
+            mask,
+        )
+    mask = to_shape(mask, mask.shape + (1,) * len(rest))
+    return ew.select(broadcast(mask, x.shape), broadcast(values, x.shape), x)
+
+
+def _assigned_within(x, index, place, values):
+    """An assignment at integers, slices and one traced mask: to the part that the rest selects."""
+    mask = index[place]
+    if any(isinstance(item, Value) for i, item in enumerate(index) if i != place):
+        unsupported("an assignment at a traced mask and other traced indices is not supported")
+    basic = (*index[:place], *[slice(None)] * mask.ndim, *index[place + 1 :])
+    if not all(isinstance(item, (int, np.integer, slice)) for item in basic):
+        unsupported("an assignment at a traced mask and arrays, None or ... is not supported")
+    part = getitem(x, basic)
+    before = sum(isinstance(item, slice) for item in index[:place])
+    rest = part.ndim - before - mask.ndim
+    shape = part.shape[before : before + mask.ndim]
+    if shape != mask.shape:
+        raise IndexError(
+            f"boolean index did not match indexed array; the mask has shape {mask.shape} and the "
+            f"axes it indexes {shape}"
+        )
+    if values.ndim > rest:
+        unsupported(
+            "an assignment at a traced mask of as many values as the mask selects would depend on "
+            "data; use np.where(mask, v, x)",
+            mask,
+        )
+    wide = broadcast(to_shape(mask, mask.shape + (1,) * rest), part.shape)
+    return _update(
+        x, basic, ew.select(wide, broadcast(values, part.shape), part), indexing.scatter_set
+    )
+
+
+def _traced_mask(index):
+    """The place of a traced mask in an index, or None; 0 if it is the first or only element."""
+    items = index if isinstance(index, tuple) else (index,)
+    for place, item in enumerate(items):
+        if isinstance(item, Value) and item.dtype == BOOL and item.node.primitive is not CONSTANT:
+            if place or all(map(_whole, items[1:])):
+                return place
+            unsupported("an assignment at a traced mask before other indices is not supported")
+    return None
+
+
+def _whole(item):
+    """Whether an element of an index is ``...`` or ``:``."""
+    return item is Ellipsis or (
+        isinstance(item, slice) and item.start is None and item.stop is None and item.step is None
+    )
+
+
+def _update(x, index, updates, scatter):
     entries = parse(x, index)
     arrays = [e for e in entries if e.kind == "array"]
     if x.dtype == BOOL and scatter is indexing.scatter_add:
@@ -164,7 +318,7 @@ def _update_basic(x, entries, updates, scatter):
     indexed = [e for e in entries if e.kind != "new"]
     shape = tuple(1 if e.kind == "new" else len(e.what) for e in entries if e.kind != "integer")
     block = tuple(1 if e.kind == "integer" else len(e.what) for e in indexed)
-    updates = to_shape(broadcast(updates, shape), block)
+    updates = to_shape(spread_updates(updates, shape), block)
     flips = tuple(
         axis
         for axis, e in enumerate(indexed)
@@ -185,38 +339,12 @@ def _update_basic(x, entries, updates, scatter):
     steps = [span.step if len(span) > 1 else 1 for span in spans]
     lows = tuple(span[0] for span in spans)
     ends = [span[-1] + 1 for span in spans]
-    highs = tuple(extent - end for extent, end in zip(x.shape, ends, strict=True))
+    if updates.shape == x.shape:
+        return ew.add(x, updates) if scatter is indexing.scatter_add else updates
+    place = {"starts": lows, "stops": tuple(ends), "steps": tuple(steps)}
     if scatter is indexing.scatter_add:
-        padded = updates
-        if updates.shape != x.shape:
-            padded = shaping.pad(
-                updates, lows=lows, highs=highs, interiors=tuple(s - 1 for s in steps)
-            )
-        return ew.add(x, padded)
-    partial = [axis for axis in range(x.ndim) if lows[axis] or highs[axis] or steps[axis] != 1]
-    if not partial:
-        return updates
-    if len(partial) == 1 and steps[partial[0]] == 1:
-        (axis,) = partial
-        pieces = [updates]
-        if lows[axis]:
-            pieces.insert(0, shaping.slice_axis(x, axis, 0, lows[axis]))
-        if highs[axis]:
-            pieces.append(shaping.slice_axis(x, axis, ends[axis], x.shape[axis]))
-        return shaping.concatenate(*pieces, axis=axis)
-    # Several axes: positions in the leading axes up to the last partial one.
-    last = partial[-1] + 1
-    lead, inner = x.shape[:last], math.prod(x.shape[last:])
-    window = tuple(
-        slice(span[0], span[-1] + 1, step) for span, step in zip(spans, steps, strict=True)
-    )
-    places = np.arange(math.prod(lead)).reshape(lead)[window[:last]].reshape(-1)
-    y = indexing.scatter_set(
-        to_shape(x, (1, math.prod(lead), inner)),
-        current_graph().constant(places),
-        to_shape(updates, (1, places.size, inner)),
-    )
-    return to_shape(y, x.shape)
+        updates = ew.add(shaping.slice_(x, **place), updates)
+    return shaping.slice_set(x, updates, **place)
 
 
 def at(x):

@@ -119,6 +119,59 @@ class Slice(Linear):
         lowering.view(node)
 
 
+class SliceSet(Primitive):
+    """y = x, with y[start : stop : step, ...] = updates; bounds as for ``slice``.
+
+    Linear in both. Toward x the cotangent with zeros in the slice, toward updates its slice.
+    """
+
+    name = "slice_set"
+
+    def infer(self, x, updates, *, starts, stops, steps):
+        dtype = same_dtype(self.name, x, updates)
+        shape, _ = slice_.infer(x, starts=starts, stops=stops, steps=steps)
+        if updates.shape != shape:
+            raise ValueError(f"{self.name}: updates of shape {updates.shape}, not {shape}")
+        return x.shape, dtype
+
+    def evaluate(self, x, updates, *, starts, stops, steps):
+        y = x.copy()
+        y[tuple(map(slice, starts, stops, steps))] = updates
+        return y
+
+    def jvp(self, tangents, operands, outputs, **place):
+        from .base import zeros
+
+        dx, du = (
+            zeros(o.shape, o.dtype) if t is None else t
+            for t, o in zip(tangents, operands, strict=True)
+        )
+        return [slice_set(dx, du, **place)]
+
+    def vjp(self, cotangents, operands, outputs, wanted, **place):
+        from .base import zeros
+
+        (ct,) = cotangents
+        # The slice first, so that lowering can write the zeros where the cotangent is.
+        toward_updates = slice_(ct, **place) if wanted[1] else None
+        toward_x = None
+        if wanted[0]:
+            toward_x = slice_set(ct, zeros(operands[1].shape, ct.dtype), **place)
+        return [toward_x, toward_updates]
+
+    def batch(self, operands, batched, size, *, starts, stops, steps):
+        x, updates = (
+            o if b else broadcast(o, (size, *o.shape))
+            for o, b in zip(operands, batched, strict=True)
+        )
+        return [
+            slice_set(x, updates, starts=(0, *starts), stops=(size, *stops), steps=(1, *steps))
+        ]
+
+    def lower(self, lowering, node):
+        lowering.slice_set(node)
+
+
 class Pad(Linear):
     """y = x with zeros before, after and between its elements, per axis."""
 
@@ -248,4 +301,5 @@ def inverse_permutation(axes):
 
 
 reshape, transpose, broadcast_to = Reshape(), Transpose(), BroadcastTo()
-slice_, pad, flip, concatenate = Slice(), Pad(), Flip(), Concatenate()
+slice_, slice_set, pad = Slice(), SliceSet(), Pad()
+flip, concatenate = Flip(), Concatenate()

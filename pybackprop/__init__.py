@@ -30,13 +30,14 @@ from .special import relu, sigmoid, softplus
 
 __all__ = [
     "Graph", "__version__", "check_grads", "compile", "errors", "explain", "grad", "hessian",
-    "hvp", "jacobian", "jvp", "load", "numpy", "optim", "relu", "save", "scan", "sigmoid",
+    "hvp", "jacobian", "jvp", "linalg", "load", "numpy", "optim", "relu", "save", "scan", "sigmoid",
     "softplus", "special", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 del dispatch
 
 if TYPE_CHECKING:
+    from . import linalg
     from .explanation import explain
     from .handmade import Graph
     from .serialize import load, save
@@ -47,6 +48,7 @@ _LAZY = {
     "Graph": "handmade",
     "check_grads": "testing",
     "explain": "explanation",
+    "linalg": None,
     "load": "serialize",
     "save": "serialize",
     "testing": None,

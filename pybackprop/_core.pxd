@@ -16,6 +16,7 @@ cdef extern from "pybackprop.h" nogil:
         PBP_ERROR_ARGUMENT
         PBP_ERROR_INDEX
         PBP_ERROR_DOMAIN
+        PBP_ERROR_LINALG
         PBP_ERROR_ALIAS
         PBP_INTERRUPTED
 

@@ -109,6 +109,9 @@ cdef object raise_status(pbp_status status, pbp_error *error):
         if str(index) not in text or str(bound) not in text:
             text = f"index {index} is out of bounds for an axis of {bound} elements"
         exception = IndexError(text)
+    elif status == PBP_ERROR_LINALG:
+        from numpy.linalg import LinAlgError
+        exception = LinAlgError(text)
     else:
         exception = ValueError(text)
     if error.instruction != PBP_NONE:

@@ -5,6 +5,7 @@ Slow and simple, and independent of passes, lowering and the core: tests compare
 
 import math
 
+import matrices
 import numpy as np
 
 import pybackprop.dispatch  # noqa: F401 - puts the operators onto Value
@@ -59,6 +60,12 @@ EVALUATE = {
     "scatter_add": lambda x, p, u: _scatter(x, p, u, add=True),
     "scatter_set": lambda x, p, u: _scatter(x, p, u, add=False),
     "matmul": _matmul,
+    "lu": matrices.lu,
+    "lu_solve": lambda a, f, b, transposed: matrices.solve_packed(f, b, transposed=transposed),
+    "inv": matrices.inverse,
+    "cholesky": matrices.cholesky,
+    "cofactors": matrices.cofactors,
+    "triangular_solve": lambda t, b, checked, **options: matrices.triangular(t, b, **options),
 }
 
 

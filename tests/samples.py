@@ -9,6 +9,7 @@ have tests of their own.
 
 import math
 
+import matrices
 import mpmath
 import numpy as np
 
@@ -33,7 +34,11 @@ class Sample:
     exact : callable or None
         The same function on longdouble arrays, where the primitive's own evaluation cannot do that.
     label : str
+    fixed : tuple of int
+        Numbers of the operands that cannot be varied by themselves.
     """
+
+    fixed = ()
 
     def __init__(self, name, arrays, attributes=None, smooth=True, exact=None, label=""):
         self.name = name
@@ -89,6 +94,8 @@ SAMPLES = {}
 
 def _add(name, *arrays, smooth=True, exact=None, label="", **attributes):
     sample = Sample(name, arrays, attributes, smooth, exact, label)
+    if name == "lu_solve":
+        sample.fixed = (1,)  # with row numbers among its elements
     SAMPLES.setdefault(name, []).append(sample)
 
 
@@ -368,6 +375,66 @@ for _ta in (False, True):
 _add("matmul", _floats(1, 5), _floats(5, 1), transpose_a=False, transpose_b=False)
 _add("matmul", np.zeros((2, 0)), np.zeros((0, 3)), transpose_a=False, transpose_b=False)
 _add("matmul", _floats(17, 33), _floats(33, 9), transpose_a=False, transpose_b=False)
+
+# ---- linear algebra -----------------------------------------------------------------------------
+
+
+_linalg_rng = np.random.default_rng(17)
+
+
+def _entries(*shape):
+    return _linalg_rng.uniform(-1.4, 1.4, shape)
+
+
+def _regular(*shape):
+    """Matrices whose rows must be exchanged, of modest condition."""
+    n = shape[-1]
+    return _entries(*shape) + 3 * np.eye(n)[:, ::-1]
+
+
+def _definite(*shape):
+    x = _entries(*shape)
+    return x @ np.swapaxes(x, -1, -2) + np.eye(shape[-1])
+
+
+for _lead in ((), (3,), (2, 9)):
+    for _n in (1, 4):
+        _a = _regular(*_lead, _n, _n)
+        _add("lu", _a, smooth=False)
+        _add("inv", _a, exact=matrices.inverse)
+        _add("cholesky", _definite(*_lead, _n, _n), exact=matrices.cholesky)
+        _add("cofactors", _a, exact=matrices.cofactors)
+        for _b_lead in {_lead, ()}:
+            _b = _entries(*_b_lead, _n, 2)
+            for _flag in (False, True):
+                _add(
+                    "lu_solve",
+                    _a,
+                    matrices.lu(_a),
+                    _b,
+                    transposed=_flag,
+                    smooth=False,  # the first two belong together: see test_systems
+                )
+    _add("log_determinant", _entries(*_lead), _a, matrices.lu(_a), smooth=False)
+    _add("determinant", _entries(*_lead), _a, smooth=False)
+for _change in ({}, {"lower": False}, {"transposed": True}, {"unit": True}):
+    _options = {"lower": True, "transposed": False, "unit": False, **_change}
+    for _lead, _b_lead in (((), ()), ((3,), (3,)), ((), (2, 3)), ((3,), ())):
+        _add(
+            "triangular_solve",
+            _entries(*_lead, 4, 4) + 3 * np.eye(4),
+            _entries(*_b_lead, 4, 2),
+            **_options,
+            checked=False,
+            exact=lambda t, b, options=_options: matrices.triangular(t, b, **options),
+        )
+_a = _regular(19, 19)
+_add("lu", _a, smooth=False)
+_add("inv", _a, exact=matrices.inverse)
+_add("cholesky", _definite(35, 35), smooth=False)
+_add("cofactors", np.zeros((2, 0, 0)))
+_add("inv", np.zeros((0, 3, 3)))
+_add("cholesky", np.zeros((2, 0, 0)))
 
 _AXES = (
     ((5,), (0,)),

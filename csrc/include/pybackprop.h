@@ -31,13 +31,14 @@ typedef enum pbp_status {
     PBP_ERROR_INDEX = 5,      /* an index of a gather or scatter is out of range */
     PBP_ERROR_DOMAIN = 6,     /* an operation with no defined result, such as 2 ** -1 in integers */
     PBP_ERROR_ALIAS = 7,      /* buffers overlap in a way that the tape does not allow */
-    PBP_INTERRUPTED = 8       /* the poll callback asked to stop */
+    PBP_INTERRUPTED = 8,      /* the poll callback asked to stop */
+    PBP_ERROR_LINALG = 9      /* a matrix is singular or not positive definite, or an iteration did not converge */
 } pbp_status;
 
 typedef struct pbp_error {
     pbp_status status;
     uint32_t instruction;     /* the instruction concerned, or PBP_NONE */
-    int64_t values[2];        /* PBP_ERROR_INDEX: the index and the bound */
+    int64_t values[2];        /* PBP_ERROR_INDEX: the index and the bound; PBP_ERROR_LINALG: which matrix of the batch */
     char message[232];        /* zero-terminated English text */
 } pbp_error;
 
@@ -104,6 +105,9 @@ struct pbp_native_host {
     /* As the instruction MATMUL: params as docs/tape.md lists them, float32 if single.  Returns a pbp_status. */
     int (*matmul)(pbp_native_host *host, int single, const int64_t *params, void *c, const void *a, const void *b,
                   int accumulate);
+    /* As the instruction of that name in the group "linalg"; params as docs/tape.md lists them.  Returns a pbp_status. */
+    int (*linalg)(pbp_native_host *host, const char *name, int single, const int64_t *params, void *d, const void *a,
+                  const void *b);
     uint32_t instruction;     /* set on failure: the instruction concerned */
     int64_t values[2];        /* set on PBP_ERROR_INDEX: the index and the bound */
 };

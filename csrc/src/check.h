@@ -201,6 +201,9 @@ static inline void set_cost(check *k, int64_t elements, int64_t picoseconds)
     k->op->cost = cost < 1e18 ? (int64_t)cost : (int64_t)1e18;
 }
 
+/* validate_linalg.c. */
+pbp_status pbp_check_linalg(check *k);
+
 /* validate_array.c: reductions, products, copies, indices, cumulation; elementwise ones are
  * validate.c's own. */
 pbp_status pbp_check_reduce(check *k);

@@ -157,6 +157,7 @@ typedef struct pbp_isa {
     pbp_status (*run)(pbp_sweep *sweep);
     pbp_map_kernel (*map)(uint32_t row, uint32_t dtype, uint32_t variant);
     pbp_sweep_kernel (*reduce)(uint32_t row, uint32_t dtype, bool columns);
+    pbp_sweep_kernel (*linalg)(uint32_t row, uint32_t dtype);
     pbp_matmul_f64 matmul_f64;
     pbp_matmul_f32 matmul_f32;
     pbp_matmul_scratch scratch_f64, scratch_f32;
@@ -173,7 +174,8 @@ const pbp_isa *pbp_isa_choose(void);
 #define PBP_DECLARE_ISA(isa)                                                                       \
     pbp_status pbp_run_loop_##isa(pbp_sweep *sweep);                                               \
     pbp_map_kernel pbp_map_find_##isa(uint32_t row, uint32_t dtype, uint32_t variant);             \
-    pbp_sweep_kernel pbp_reduce_find_##isa(uint32_t row, uint32_t dtype, bool columns);
+    pbp_sweep_kernel pbp_reduce_find_##isa(uint32_t row, uint32_t dtype, bool columns);            \
+    pbp_sweep_kernel pbp_linalg_find_##isa(uint32_t row, uint32_t dtype);
 PBP_DECLARE_ISA(base)
 PBP_DECLARE_ISA(v3)
 PBP_DECLARE_ISA(v4)

@@ -13,6 +13,7 @@
                                          pbp_run_loop_##loop,                                      \
                                          pbp_map_find_##suffix,                                    \
                                          pbp_reduce_find_##suffix,                                 \
+                                         pbp_linalg_find_##suffix,                                 \
                                          pbp_matmul_f64_##suffix,                                  \
                                          pbp_matmul_f32_##suffix,                                  \
                                          pbp_matmul_scratch_f64_##suffix,                          \

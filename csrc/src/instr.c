@@ -99,6 +99,8 @@ const char *pbp_status_name(pbp_status status)
         return "buffers overlap";
     case PBP_INTERRUPTED:
         return "interrupted";
+    case PBP_ERROR_LINALG:
+        return "linear algebra failed";
     }
     return "unknown status";
 }

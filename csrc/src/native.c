@@ -30,6 +30,28 @@ static int native_matmul(pbp_native_host *host, int single, const int64_t *param
     return (int)pbp_matmul_run(&op, ((native_run *)(void *)host)->sweep, c, a, b);
 }
 
+static int native_linalg(pbp_native_host *host, const char *name, int single,
+                         const int64_t *params, void *d, const void *a, const void *b)
+{
+    pbp_sweep *sweep = ((native_run *)(void *)host)->sweep;
+    const uint32_t dtype = single ? PBP_FLOAT32 : PBP_FLOAT64;
+    for (uint32_t row = 0; row < PBP_ROW_COUNT; row++) {
+        if (strcmp(pbp_row_name(row), name) == 0) {
+            const pbp_sweep_kernel kernel = sweep->tape->isa->linalg(row, dtype);
+            pbp_array_op op;
+            memset(&op, 0, sizeof op);
+            op.params = params;
+            op.row = (uint16_t)row;
+            op.a_dtype = op.d_dtype = (uint16_t)dtype;
+            const pbp_status status =
+                kernel != NULL ? kernel(&op, sweep, d, a, b) : PBP_ERROR_VERSION;
+            host->values[0] = sweep->values[0];
+            return (int)status;
+        }
+    }
+    return PBP_ERROR_VERSION;
+}
+
 pbp_status pbp_native_run(pbp_sweep *sweep)
 {
     const pbp_tape *tape = sweep->tape;
@@ -37,6 +59,7 @@ pbp_status pbp_native_run(pbp_sweep *sweep)
     native_run run;
     run.host.poll = native_poll;
     run.host.matmul = native_matmul;
+    run.host.linalg = native_linalg;
     run.host.instruction = 0;
     run.host.values[0] = run.host.values[1] = 0;
     run.sweep = sweep;
@@ -47,7 +70,9 @@ pbp_status pbp_native_run(pbp_sweep *sweep)
         run.host.instruction < tape->info.n_instructions ? run.host.instruction : 0;
     sweep->values[0] = run.host.values[0];
     sweep->values[1] = run.host.values[1];
-    sweep->reason = status == PBP_ERROR_DOMAIN ? "an integer to a negative integer power" : NULL;
+    if (status != PBP_ERROR_LINALG) {
+        sweep->reason = status == PBP_ERROR_DOMAIN ? "an integer to a negative integer power" : NULL;
+    }
     return (pbp_status)status;
 }
 

@@ -241,6 +241,14 @@ static void write_extents(writer *w, const pbp_tape *tape, const pbp_instruction
         if (p[9] != 1) {
             write_text(w, " batch %lld", (long long)p[9]);
         }
+    } else if (strcmp(group, "linalg") == 0) {
+        write_list(w, " m n k ", p + 1, 3);
+        if (p[0] != 1) {
+            write_text(w, " batch %lld", (long long)p[0]);
+        }
+        if (p[6] != 0) {
+            write_text(w, " mode %lld", (long long)p[6]);
+        }
     } else if (strcmp(group, "zero") == 0) {
         write_text(w, " %lld bytes", (long long)p[0]);
     } else if (strcmp(group, "index") == 0) {

@@ -137,6 +137,8 @@ static pbp_status describe(const pbp_sweep *sweep, pbp_status status, pbp_error 
         pbp_fail(error, status, number,
                  "index %lld is out of range for an axis of %lld (instruction %u, %s)",
                  (long long)sweep->values[0], (long long)sweep->values[1], number, name);
+    } else if (status == PBP_ERROR_LINALG) {
+        pbp_fail(error, status, number, "%s", sweep->reason != NULL ? sweep->reason : "failed");
     } else {
         pbp_fail(error, status, number, "%s (instruction %u, %s)",
                  sweep->reason != NULL ? sweep->reason : "the run failed", number, name);

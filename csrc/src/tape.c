@@ -5,6 +5,7 @@
    at its end if all its steps take some milliseconds; straight-line work gets a poll point every
    few; instructions that take long by themselves poll inside. */
 #include "core.h"
+#include "kernels_linalg.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,11 @@ static pbp_status emit_array(builder *b, const pbp_array_op *op)
     }
     if (op->row == PBP_ROW_MATMUL) {
         const int64_t bytes = pbp_matmul_scratch_bytes(tape, op);
+        tape->scratch_bytes = bytes > tape->scratch_bytes ? bytes : tape->scratch_bytes;
+    }
+    if (strcmp(row.group, "linalg") == 0) {
+        const int64_t bytes =
+            pbp_linalg_scratch_bytes(op->row, pbp_dtype_bytes(op->a_dtype), op->params);
         tape->scratch_bytes = bytes > tape->scratch_bytes ? bytes : tape->scratch_bytes;
     }
     tape->ops[tape->n_ops] = *op;

@@ -244,6 +244,13 @@ static pbp_status check_by_row(check *k)
     case PBP_ROW_CUMSUM:
     case PBP_ROW_CUMPROD:
         return pbp_check_cumulate(k);
+    case PBP_ROW_LU:
+    case PBP_ROW_LU_SOLVE:
+    case PBP_ROW_INV:
+    case PBP_ROW_CHOLESKY:
+    case PBP_ROW_COFACTORS:
+    case PBP_ROW_TRIANGULAR:
+        return pbp_check_linalg(k);
     case PBP_ROW_LOOP_BEGIN:
     case PBP_ROW_LOOP_END:
         k->runs = true;

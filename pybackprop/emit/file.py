@@ -19,6 +19,8 @@ struct pbp_native_host {
     int (*poll)(pbp_native_host *host, int64_t nanoseconds);
     int (*matmul)(pbp_native_host *host, int single, const int64_t *params, void *c, const void *a,
                   const void *b, int accumulate);
+    int (*linalg)(pbp_native_host *host, const char *name, int single, const int64_t *params,
+                  void *d, const void *a, const void *b);
     uint32_t instruction;
     int64_t values[2];
 };"""

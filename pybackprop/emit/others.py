@@ -11,6 +11,7 @@ from .rows import c_type
 
 ACC, COLUMNS, REVERSE = 8, 16, 32
 _LARGE_PRODUCT = 2000
+LINALG = ("LU", "LU_SOLVE", "INV", "CHOLESKY", "TRIANGULAR", "COFACTORS")
 _POLL = 1 << 20
 
 
@@ -77,6 +78,26 @@ def _matmul(writer, instruction):
     )
     if batch != 1:
         writer.close()
+
+
+def _linalg(writer, instruction):
+    """Linear algebra is always the core's own, so only the native backend has it."""
+    if not writer.host:
+        raise UnsupportedError(
+            f"{instruction.op} of linear algebra cannot be exported as C; save the function with "
+            "bp.save and run its tape with the C core"
+        )
+    single = instruction.d.dtype.itemsize == 4
+    values = ", ".join(map(str, instruction.params))
+    writer.line(f"static const int64_t params[{len(instruction.params)}] = {{{values}}};")
+    refs = [writer.pointer(r) for r in (instruction.d, instruction.a)]
+    refs.append(refs[1] if instruction.b is None else writer.pointer(instruction.b))
+    call = f'host->linalg(host, "{instruction.op}", {int(single)}, params, {", ".join(refs)})'
+    writer.line(f"const int failure = {call};")
+    writer.open("if (failure != 0) {")
+    writer.line(f"host->instruction = {writer.numbers[id(instruction)]};")
+    writer.line("return failure;")
+    writer.close()
 
 
 # ---- indices ------------------------------------------------------------------------------------
@@ -275,6 +296,7 @@ def _power(writer, instruction):
 
 
 _WRITERS = {
+    **dict.fromkeys(LINALG, _linalg),
     "MATMUL": _matmul, "GATHER": _gather, "SCATTER_SET": _scatter, "SCATTER_ADD": _scatter,
     "WRAP": _wrap, "CUMSUM": _cumulate, "CUMPROD": _cumulate, "SUM": _reduce, "PROD": _reduce,
     "MAX_OF": _reduce, "MIN_OF": _reduce, "DOT": _reduce, "ARGMAX": _reduce, "ARGMIN": _reduce,

@@ -891,6 +891,12 @@ class Lowering:
         params += [s[0] // item if extents else 0 for s in steps]
         self.emit("MATMUL", *refs, flags=ACC if adding else 0, params=params)
 
+    def linalg(self, op, node, operands, sizes, mode=0):
+        """Linear algebra on batches of matrices."""
+        from .linalg import lower_linalg
+
+        lower_linalg(self, op, node, operands, sizes, mode)
+
     def wrap(self, node):
         """Positions checked against a bound."""
         (value,), (operand,) = node.outputs, node.operands

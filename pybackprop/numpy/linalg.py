@@ -1,4 +1,6 @@
-"""NumPy's ``linalg`` names on values: norms and products so far."""
+"""NumPy's ``linalg`` names on values."""
+
+import operator
 
 import numpy as np
 
@@ -11,15 +13,21 @@ from ._picking import diagonal as _diagonal
 from ._picking import trace as _trace
 from ._products import matmul, outer, tensordot, vecdot
 from ._shaping import matrix_transpose, to_shape
+from ._systems import cholesky, det, inv, require_stacked, slogdet, solve
 
 __all__ = [
+    "cholesky",
+    "det",
     "diagonal",
+    "inv",
     "matmul",
     "matrix_norm",
     "matrix_power",
     "matrix_transpose",
     "norm",
     "outer",
+    "slogdet",
+    "solve",
     "tensordot",
     "trace",
     "vecdot",
@@ -131,12 +139,12 @@ def matrix_norm(x, /, *, keepdims=False, ord="fro"):
 
 @surface()
 def matrix_power(a, n):
-    """See ``numpy.linalg.matrix_power``, for n >= 0."""
+    """See ``numpy.linalg.matrix_power``; of the inverse if n < 0."""
     x = as_value(a)
-    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
-        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+    require_stacked(x)
+    n = operator.index(n)
     if n < 0:
-        unsupported("matrix_power with n < 0 needs an inverse, which comes later")
+        x, n = inv.traced(x), -n
     if n == 0:
         from ..primitives.base import broadcast, constant
 

@@ -1,5 +1,5 @@
 """The primitives, one class each; importing this package fills :data:`base.REGISTRY`."""
 
-from . import base, control, elementwise, indexing, linalg, reduction, shaping
+from . import base, control, elementwise, indexing, linalg, reduction, shaping, systems
 
-__all__ = ["base", "control", "elementwise", "indexing", "linalg", "reduction", "shaping"]
+__all__ = ["base", "control", "elementwise", "indexing", "linalg", "reduction", "shaping", "systems"]

@@ -10,6 +10,7 @@ error of the memory plan shows.
 import math
 import struct
 
+import matrices
 import numpy as np
 
 NONE = 0xFFFFFFFF
@@ -437,6 +438,50 @@ class Interpreter:
         else:
             result = function(source, axis=1, dtype=source.dtype)
         self._dense(d, shape, True, False)[...] = result
+
+    # ---- linear algebra: params batch m n k a_step b_step mode ----
+
+    def _stack(self, operand, number, step, *shape, write=False):
+        item = DTYPES[self.operands[operand][1]].itemsize
+        strides = [item]
+        for extent in reversed(shape[1:]):
+            strides.insert(0, strides[0] * extent)
+        size = item * math.prod(shape)
+        return self._view(operand, (number, *shape), (size * step, *strides), write, not write)
+
+    def _linalg(self, function, at, d, a, b=None, packed=0, result=0):
+        batch, _, n, k, a_step, b_step, mode = self.params[at : at + 7]
+        arrays = [self._stack(a, batch, a_step, n + packed, n).copy()]
+        if b is not None:
+            arrays.append(self._stack(b, batch, b_step, n, k).copy())
+        place = self._stack(d, batch, 1, n + result, n if b is None else k, write=True)
+        place[...] = function(*arrays, mode)
+
+    def _lu(self, flags, at, d, a, b):
+        self._linalg(lambda x, mode: matrices.lu(x), at, d, a, result=2)
+
+    def _inv(self, flags, at, d, a, b):
+        self._linalg(lambda x, mode: matrices.inverse(x), at, d, a)
+
+    def _cholesky(self, flags, at, d, a, b):
+        self._linalg(lambda x, mode: matrices.cholesky(x), at, d, a)
+
+    def _cofactors(self, flags, at, d, a, b):
+        self._linalg(lambda x, mode: matrices.cofactors(x), at, d, a)
+
+    def _lu_solve(self, flags, at, d, a, b):
+        self._linalg(
+            lambda x, y, mode: matrices.solve_packed(x, y, transposed=bool(mode & 1)),
+            at, d, a, b, packed=2,
+        )  # fmt: skip
+
+    def _triangular(self, flags, at, d, a, b):
+        def solve(t, y, mode):
+            return matrices.triangular(
+                t, y, lower=bool(mode & 2), transposed=bool(mode & 1), unit=bool(mode & 4)
+            )
+
+        self._linalg(solve, at, d, a, b)
 
     def _cumsum(self, flags, at, d, a, b):
         self._cumulate(np.cumsum, flags, at, d, a)

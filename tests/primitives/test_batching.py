@@ -34,7 +34,8 @@ def choices(count):
 
 def check(sample, axes):
     arrays = [
-        variants(a) if axis is not None else a for a, axis in zip(sample.arrays, axes, strict=True)
+        (a if axis is None else np.stack([a] * SIZE) if i in sample.fixed else variants(a))
+        for i, (a, axis) in enumerate(zip(sample.arrays, axes, strict=True))
     ]
     single = Compiled(sample.apply)
     wanted = [
@@ -71,7 +72,10 @@ def test_batch(sample):
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_nested(name):
     sample = max(thinned(SAMPLES[name]), key=lambda s: (s.arrays[0].ndim, s.arrays[0].size < 300))
-    arrays = [variants(variants(a, 2), SIZE) for a in sample.arrays]
+    arrays = [
+        np.stack([np.stack([a] * 2)] * SIZE) if i in sample.fixed else variants(variants(a, 2), SIZE)
+        for i, a in enumerate(sample.arrays)
+    ]
     single = Compiled(sample.apply)
     found = unpack(bp.vmap(bp.vmap(sample.apply))(*arrays))
     for i, j in itertools.product(range(SIZE), range(2)):

@@ -59,6 +59,8 @@ def run(sample):
 def tolerance(dtype, sample):
     size = max([a.size for a in sample.arrays] + [1])
     many = size if sample.name in ("sum", "prod", "matmul", "cumsum", "cumprod", "scan") else 8
+    if sample.primitive.__module__.endswith(("systems", "spectral")):
+        many *= 64 * size  # what conditioning adds
     return np.finfo(dtype).eps * max(many, 8)
 
 

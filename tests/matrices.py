@@ -1,0 +1,116 @@
+"""Linear algebra written out in NumPy, in the precision of its operands (longdouble too).
+
+Slow, simple and independent of LAPACK and of the core: what the primitives are compared with. All
+functions take stacks of matrices; a single matrix goes with any stack.
+"""
+
+import numpy as np
+
+
+def stacked(function):
+    """Apply a function of single matrices to stacks that broadcast."""
+
+    def apply(*arrays, **options):
+        arrays = [np.asarray(a) for a in arrays]
+        lead = np.broadcast_shapes(*[a.shape[:-2] for a in arrays])
+        arrays = [np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in arrays]
+        if not lead:
+            return function(*arrays, **options)
+        results = [function(*[a[i] for a in arrays], **options) for i in np.ndindex(*lead)]
+        if not results:
+            results = [function(*[np.ones(a.shape[-2:], a.dtype) for a in arrays], **options)]
+            stack = lambda xs: np.zeros((*lead, *xs[0].shape), xs[0].dtype)  # noqa: E731
+        else:
+            stack = lambda xs: np.reshape(np.stack(xs), (*lead, *xs[0].shape))  # noqa: E731
+        if isinstance(results[0], tuple):
+            return tuple(stack(list(part)) for part in zip(*results, strict=True))
+        return stack(results)
+
+    return apply
+
+
+@stacked
+def lu(a):
+    """The packed factors of docs/tape.md: l and u, where rows came from, the sign."""
+    n = len(a)
+    x, rows, sign = a.copy(), np.arange(n), 1
+    for k in range(n):
+        p = k + int(np.argmax(np.abs(x[k:, k])))
+        if p != k:
+            x[[k, p]], rows[[k, p]], sign = x[[p, k]], rows[[p, k]], -sign
+        if x[k, k] != 0:
+            x[k + 1 :, k] /= x[k, k]
+        x[k + 1 :, k + 1 :] -= np.outer(x[k + 1 :, k], x[k, k + 1 :])
+    last = np.zeros(n)
+    last[:1] = sign
+    return np.concatenate([x, rows[None], last[None]]).astype(a.dtype)
+
+
+@stacked
+def triangular(t, b, *, lower, transposed=False, unit=False):
+    """Solve op(t) x = b."""
+    if transposed:
+        t, lower = t.T, not lower
+    n, x = len(t), b.copy()
+    for i in range(n) if lower else reversed(range(n)):
+        known = slice(0, i) if lower else slice(i + 1, n)
+        x[i] -= t[i, known] @ x[known]
+        if not unit:
+            x[i] /= t[i, i]
+    return x
+
+
+@stacked
+def solve_packed(packed, b, *, transposed=False):
+    """Solve op(a) x = b by the packed factors of a."""
+    n = len(b)
+    factors, rows = packed[:n], packed[n].astype(int)
+    if not transposed:
+        y = triangular(factors, b[rows], lower=True, unit=True)
+        return triangular(factors, y, lower=False)
+    y = triangular(factors, b, lower=False, transposed=True)
+    x = np.empty_like(b)
+    x[rows] = triangular(factors, y, lower=True, transposed=True, unit=True)
+    return x
+
+
+def solve(a, b, *, transposed=False):
+    """Solve op(a) x = b."""
+    return solve_packed(lu(a), b, transposed=transposed)
+
+
+def inverse(a):
+    """The inverse."""
+    a = np.asarray(a)
+    return solve(a, np.eye(a.shape[-1], dtype=a.dtype))
+
+
+@stacked
+def determinant(a):
+    """The determinant, as a matrix of one element."""
+    n = len(a)
+    packed = lu(a)
+    return np.prod(np.diag(packed[:n]), keepdims=True)[None] * packed[n + 1, :1]
+
+
+@stacked
+def cofactors(a):
+    """Signed minors, each by its own determinant."""
+    n = len(a)
+    result = np.ones_like(a)
+    for i in range(n):
+        for j in range(n):
+            if n > 1:
+                minor = np.delete(np.delete(a, i, 0), j, 1)
+                result[i, j] = (-1) ** (i + j) * determinant(minor)[0, 0]
+    return result
+
+
+@stacked
+def cholesky(a):
+    """The lower factor, of the lower triangle."""
+    n, x = len(a), np.tril(a)
+    for j in range(n):
+        x[j, j] = np.sqrt(x[j, j] - x[j, :j] @ x[j, :j])
+        x[j + 1 :, j] = (x[j + 1 :, j] - x[j + 1 :, :j] @ x[j, :j]) / x[j, j]
+    return x

@@ -51,14 +51,17 @@ enum pbp_row {
 };
 
 /* Dispatch numbers.  A scalar row has one number per choice of frame or arena for each operand: add
-   flags >> PBP_FRAME_SHIFT, of which bit 0 is d, bit 1 a, bit 2 b, bit 3 c. */
+   flags >> PBP_FRAME_SHIFT, of which bit 0 is d, bit 1 a, bit 2 b, bit 3 c.  Those that end in _T take
+   one operand from the instruction before: first those that take a, then b, then c; bit 0 is d, bits
+   1 and 2 are the other operands in order. */
 #define PBP_X4(name) PBP_OP_##name, PBP_OP_##name##_last = PBP_OP_##name + 3,
 #define PBP_X8(name) PBP_OP_##name, PBP_OP_##name##_last = PBP_OP_##name + 7,
 #define PBP_X16(name) PBP_OP_##name, PBP_OP_##name##_last = PBP_OP_##name + 15,
+#define PBP_T(name, n) PBP_OP_##name##_T, PBP_OP_##name##_T_last = PBP_OP_##name##_T + n - 1,
 enum pbp_op {
-#define MAP1(name, dtypes, cost, expression, text) PBP_X4(name)
-#define MAP2(name, dtypes, cost, expression, text) PBP_X8(name)
-#define MAP3(name, dtypes, cost, expression, text) PBP_X16(name)
+#define MAP1(name, dtypes, cost, expression, text) PBP_X4(name) PBP_T(name, 2)
+#define MAP2(name, dtypes, cost, expression, text) PBP_X8(name) PBP_T(name, 8)
+#define MAP3(name, dtypes, cost, expression, text) PBP_X16(name) PBP_T(name, 24)
 #define FUNCTION1(name, dtypes, function, cost, text) PBP_X4(name)
 #define FUNCTION2(name, dtypes, function, cost, text) PBP_X8(name)
 #define LOGIC1(name, dtypes, expression, text) PBP_X4(name)

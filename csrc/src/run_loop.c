@@ -60,21 +60,21 @@
     CASE(name, number) :                                                                           \
     {                                                                                              \
         const double a = SLOT(A, ip->a);                                                           \
-        SLOT(D, ip->d) = (EXPR);                                                                   \
+        SLOT(D, ip->d) = t = (EXPR);                                                               \
         NEXT;                                                                                      \
     }
 #define CASE2(name, number, D, A, B, EXPR)                                                         \
     CASE(name, number) :                                                                           \
     {                                                                                              \
         const double a = SLOT(A, ip->a), b = SLOT(B, ip->b);                                       \
-        SLOT(D, ip->d) = (EXPR);                                                                   \
+        SLOT(D, ip->d) = t = (EXPR);                                                               \
         NEXT;                                                                                      \
     }
 #define CASE3(name, number, D, A, B, C, EXPR)                                                      \
     CASE(name, number) :                                                                           \
     {                                                                                              \
         const double a = SLOT(A, ip->a), b = SLOT(B, ip->b), c = SLOT(C, ip->c);                   \
-        SLOT(D, ip->d) = (EXPR);                                                                   \
+        SLOT(D, ip->d) = t = (EXPR);                                                               \
         NEXT;                                                                                      \
     }
 #define CASES1(name, EXPR)                                                                         \
@@ -109,6 +109,68 @@
     CASE3(name, 14, 0, 1, 1, 1, EXPR)                                                              \
     CASE3(name, 15, 1, 1, 1, 1, EXPR)
 
+/* The same with one operand in t: the result of the instruction before.  A result that goes through
+   memory comes back some seven cycles later, which is what a chain of dependent instructions would
+   wait for. */
+#define TASE1(name, number, D, EXPR)                                                               \
+    CASE(name##_T, number) :                                                                       \
+    {                                                                                              \
+        const double a = t;                                                                        \
+        SLOT(D, ip->d) = t = (EXPR);                                                               \
+        NEXT;                                                                                      \
+    }
+#define TASE2(name, number, D, first, second, X, EXPR)                                             \
+    CASE(name##_T, number) :                                                                       \
+    {                                                                                              \
+        const double first = t, second = SLOT(X, ip->second);                                      \
+        SLOT(D, ip->d) = t = (EXPR);                                                               \
+        NEXT;                                                                                      \
+    }
+#define TASE3(name, number, D, first, second, X, third, Y, EXPR)                                   \
+    CASE(name##_T, number) :                                                                       \
+    {                                                                                              \
+        const double first = t, second = SLOT(X, ip->second), third = SLOT(Y, ip->third);          \
+        SLOT(D, ip->d) = t = (EXPR);                                                               \
+        NEXT;                                                                                      \
+    }
+#define TASES1(name, EXPR)                                                                         \
+    TASE1(name, 0, 0, EXPR)                                                                        \
+    TASE1(name, 1, 1, EXPR)
+#define TASES2(name, EXPR)                                                                         \
+    TASE2(name, 0, 0, a, b, 0, EXPR)                                                               \
+    TASE2(name, 1, 1, a, b, 0, EXPR)                                                               \
+    TASE2(name, 2, 0, a, b, 1, EXPR)                                                               \
+    TASE2(name, 3, 1, a, b, 1, EXPR)                                                               \
+    TASE2(name, 4, 0, b, a, 0, EXPR)                                                               \
+    TASE2(name, 5, 1, b, a, 0, EXPR)                                                               \
+    TASE2(name, 6, 0, b, a, 1, EXPR)                                                               \
+    TASE2(name, 7, 1, b, a, 1, EXPR)
+#define TASES3(name, EXPR)                                                                         \
+    TASE3(name, 0, 0, a, b, 0, c, 0, EXPR)                                                         \
+    TASE3(name, 1, 1, a, b, 0, c, 0, EXPR)                                                         \
+    TASE3(name, 2, 0, a, b, 1, c, 0, EXPR)                                                         \
+    TASE3(name, 3, 1, a, b, 1, c, 0, EXPR)                                                         \
+    TASE3(name, 4, 0, a, b, 0, c, 1, EXPR)                                                         \
+    TASE3(name, 5, 1, a, b, 0, c, 1, EXPR)                                                         \
+    TASE3(name, 6, 0, a, b, 1, c, 1, EXPR)                                                         \
+    TASE3(name, 7, 1, a, b, 1, c, 1, EXPR)                                                         \
+    TASE3(name, 8, 0, b, a, 0, c, 0, EXPR)                                                         \
+    TASE3(name, 9, 1, b, a, 0, c, 0, EXPR)                                                         \
+    TASE3(name, 10, 0, b, a, 1, c, 0, EXPR)                                                        \
+    TASE3(name, 11, 1, b, a, 1, c, 0, EXPR)                                                        \
+    TASE3(name, 12, 0, b, a, 0, c, 1, EXPR)                                                        \
+    TASE3(name, 13, 1, b, a, 0, c, 1, EXPR)                                                        \
+    TASE3(name, 14, 0, b, a, 1, c, 1, EXPR)                                                        \
+    TASE3(name, 15, 1, b, a, 1, c, 1, EXPR)                                                        \
+    TASE3(name, 16, 0, c, a, 0, b, 0, EXPR)                                                        \
+    TASE3(name, 17, 1, c, a, 0, b, 0, EXPR)                                                        \
+    TASE3(name, 18, 0, c, a, 1, b, 0, EXPR)                                                        \
+    TASE3(name, 19, 1, c, a, 1, b, 0, EXPR)                                                        \
+    TASE3(name, 20, 0, c, a, 0, b, 1, EXPR)                                                        \
+    TASE3(name, 21, 1, c, a, 0, b, 1, EXPR)                                                        \
+    TASE3(name, 22, 0, c, a, 1, b, 1, EXPR)                                                        \
+    TASE3(name, 23, 1, c, a, 1, b, 1, EXPR)
+
 #define LABEL(name, number) [PBP_OP_##name + number] = &&label_##name##_##number,
 #define LABELS1(name) LABEL(name, 0) LABEL(name, 1) LABEL(name, 2) LABEL(name, 3)
 #define LABELS2(name) LABELS1(name) LABEL(name, 4) LABEL(name, 5) LABEL(name, 6) LABEL(name, 7)
@@ -122,6 +184,19 @@
     LABEL(name, 13)                                                                                \
     LABEL(name, 14)                                                                                \
     LABEL(name, 15)
+
+#define TABELS1(name)                                                                              \
+    LABEL(name##_T, 0) LABEL(name##_T, 1)
+#define TABELS2(name)                                                                              \
+    LABEL(name##_T, 0) LABEL(name##_T, 1) LABEL(name##_T, 2) LABEL(name##_T, 3)                    \
+    LABEL(name##_T, 4) LABEL(name##_T, 5) LABEL(name##_T, 6) LABEL(name##_T, 7)
+#define TABELS3(name)                                                                              \
+    LABEL(name##_T, 0) LABEL(name##_T, 1) LABEL(name##_T, 2) LABEL(name##_T, 3)                    \
+    LABEL(name##_T, 4) LABEL(name##_T, 5) LABEL(name##_T, 6) LABEL(name##_T, 7)                    \
+    LABEL(name##_T, 8) LABEL(name##_T, 9) LABEL(name##_T, 10) LABEL(name##_T, 11)                  \
+    LABEL(name##_T, 12) LABEL(name##_T, 13) LABEL(name##_T, 14) LABEL(name##_T, 15)                \
+    LABEL(name##_T, 16) LABEL(name##_T, 17) LABEL(name##_T, 18) LABEL(name##_T, 19)                \
+    LABEL(name##_T, 20) LABEL(name##_T, 21) LABEL(name##_T, 22) LABEL(name##_T, 23)
 
 /* Where operand `x` of an array instruction is. */
 #define AT(x) (bases[op->x##_base] + op->x##_offset)
@@ -205,9 +280,9 @@ pbp_status PBP_ISA_NAME(pbp_run_loop)(pbp_sweep *sweep)
 {
 #if defined(__GNUC__) && !defined(PBP_SWITCH)
     static const void *const labels[PBP_OP_COUNT] = {
-#define MAP1(name, dtypes, cost, expression, text) LABELS1(name)
-#define MAP2(name, dtypes, cost, expression, text) LABELS2(name)
-#define MAP3(name, dtypes, cost, expression, text) LABELS3(name)
+#define MAP1(name, dtypes, cost, expression, text) LABELS1(name) TABELS1(name)
+#define MAP2(name, dtypes, cost, expression, text) LABELS2(name) TABELS2(name)
+#define MAP3(name, dtypes, cost, expression, text) LABELS3(name) TABELS3(name)
 #define FUNCTION1(name, dtypes, function, cost, text) LABELS1(name)
 #define FUNCTION2(name, dtypes, function, cost, text) LABELS2(name)
 #define LOGIC1(name, dtypes, expression, text) LABELS1(name)
@@ -230,6 +305,7 @@ pbp_status PBP_ISA_NAME(pbp_run_loop)(pbp_sweep *sweep)
     double *const g = (double *)sweep->workspace->arena;
     double *f = sweep->start_frame != NULL ? (double *)(uintptr_t)sweep->start_frame : g;
     const pbp_code *ip = sweep->start;
+    double t = 0; /* the result of the last scalar instruction */
 
 #if defined(__GNUC__) && !defined(PBP_SWITCH)
     AGAIN;
@@ -238,9 +314,12 @@ again:
     switch (ip->op) {
 #endif
 
-#define MAP1(name, dtypes, cost, expression, text) CASES1(name, expression)
-#define MAP2(name, dtypes, cost, expression, text) CASES2(name, expression)
-#define MAP3(name, dtypes, cost, expression, text) CASES3(name, expression)
+#define MAP1(name, dtypes, cost, expression, text)                                         \
+    CASES1(name, expression) TASES1(name, expression)
+#define MAP2(name, dtypes, cost, expression, text)                                         \
+    CASES2(name, expression) TASES2(name, expression)
+#define MAP3(name, dtypes, cost, expression, text)                                         \
+    CASES3(name, expression) TASES3(name, expression)
 #define FUNCTION1(name, dtypes, function, cost, text) CASES1(name, call_##name(a))
 #define FUNCTION2(name, dtypes, function, cost, text) CASES2(name, call_##name(a, b))
 #define LOGIC1(name, dtypes, expression, text) CASES1(name, expression)
@@ -255,22 +334,22 @@ again:
 #define BRIDGE(base, type) (*(type *)(bases[base] + (int64_t)((uint64_t)ip->c << 32 | ip->b)))
     CASE(SLOAD, 0) :
     {
-        g[ip->d] = BRIDGE(ip->a, const double);
+        g[ip->d] = t = BRIDGE(ip->a, const double);
         NEXT;
     }
     CASE(SLOAD, 1) :
     {
-        f[ip->d] = BRIDGE(ip->a, const double);
+        f[ip->d] = t = BRIDGE(ip->a, const double);
         NEXT;
     }
     CASE(SLOAD_TRUTH, 0) :
     {
-        g[ip->d] = BRIDGE(ip->a, const uint8_t) != 0;
+        g[ip->d] = t = BRIDGE(ip->a, const uint8_t) != 0;
         NEXT;
     }
     CASE(SLOAD_TRUTH, 1) :
     {
-        f[ip->d] = BRIDGE(ip->a, const uint8_t) != 0;
+        f[ip->d] = t = BRIDGE(ip->a, const uint8_t) != 0;
         NEXT;
     }
     CASE(SSTORE, 0) :
@@ -297,6 +376,7 @@ again:
     /* Loops: d is the loop, a the code number to go on from. */
     CASE(LOOP_PARALLEL, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         if (sweep->pool == NULL) {
             goto loop_begin;
         }
@@ -309,6 +389,7 @@ again:
     }
     CASE(LOOP_PARALLEL_END, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         if (sweep->start != tape->code) {
             return PBP_OK; /* one step of a parallel run */
         }
@@ -337,6 +418,7 @@ again:
     }
     CASE(LOOP_END_POLL, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         if (pbp_sweep_poll(sweep, tape->loops[ip->d].cost) != PBP_OK) {
             return PBP_INTERRUPTED;
         }
@@ -362,6 +444,7 @@ again:
     }
     CASE(POLL, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         if (pbp_sweep_poll(sweep, PBP_POLL_NANOSECONDS) != PBP_OK) {
             return PBP_INTERRUPTED;
         }
@@ -370,6 +453,7 @@ again:
 
     CASE(ARRAY1, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         const pbp_array_op *op = &ops[ip->d];
         const char *a = AT(a);
         op->kernel.map(op->shape.cols, AT(d), a, a, a);
@@ -377,6 +461,7 @@ again:
     }
     CASE(ARRAY2, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         const pbp_array_op *op = &ops[ip->d];
         const char *a = AT(a);
         op->kernel.map(op->shape.cols, AT(d), a, AT(b), a);
@@ -384,22 +469,26 @@ again:
     }
     CASE(ARRAY3, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         const pbp_array_op *op = &ops[ip->d];
         op->kernel.map(op->shape.cols, AT(d), AT(a), AT(b), AT(c));
         NEXT;
     }
     CASE(ARRAY_ROWS, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         map_many(&ops[ip->d], bases);
         NEXT;
     }
     CASE(ARRAY_SHAPED, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         map_shaped(&ops[ip->d], bases);
         NEXT;
     }
     CASE(ARRAY_BIG, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         const pbp_status status = map_big(&ops[ip->d], sweep);
         if (status != PBP_OK) {
             return status;
@@ -408,6 +497,7 @@ again:
     }
     CASE(ARRAY_SWEEP, 0) :
     {
+        t = 0; /* which saves keeping it over the call */
         const pbp_array_op *op = &ops[ip->d];
         const pbp_status status = op->kernel.sweep(op, sweep, AT(d), AT(a), AT(b));
         if (status != PBP_OK) {

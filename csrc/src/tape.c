@@ -29,6 +29,7 @@ typedef struct builder {
     int64_t *plan;
     double *costs;          /* per loop: one step so far */
     double total, straight; /* outside loops; since the last place that polls */
+    uint32_t last_code, last_slot, last_frame; /* where the latest scalar result is */
     uint32_t code_room;
 } builder;
 
@@ -44,6 +45,16 @@ static const uint16_t scalar_ops[PBP_ROW_COUNT] = {
 #define COMPARE2(name, dtypes, cost, expression, text) [PBP_ROW_##name] = PBP_OP_##name,
 #include "pybackprop_instr.def"
     [PBP_ROW_SELECT] = PBP_OP_SELECT,
+};
+
+/* The same with one operand from the instruction before, and how many operands there are. */
+static const struct {
+    uint16_t op, arity;
+} after_ops[PBP_ROW_COUNT] = {
+#define MAP1(name, dtypes, cost, expression, text) [PBP_ROW_##name] = {PBP_OP_##name##_T, 1},
+#define MAP2(name, dtypes, cost, expression, text) [PBP_ROW_##name] = {PBP_OP_##name##_T, 2},
+#define MAP3(name, dtypes, cost, expression, text) [PBP_ROW_##name] = {PBP_OP_##name##_T, 3},
+#include "pybackprop_instr.def"
 };
 
 static void emit(builder *b, pbp_code code)
@@ -96,6 +107,31 @@ static void emit_loop_end(builder *b, uint32_t number)
     b->straight = polls ? 0 : b->straight + all;
 }
 
+static void note_result(builder *b, uint32_t slot, bool frame)
+{
+    b->last_code = b->tape->n_code;
+    b->last_slot = slot;
+    b->last_frame = frame;
+}
+
+/* An operand that the instruction before has computed is not read from its slot. */
+static void emit_scalar(builder *b, const pbp_instruction *in)
+{
+    const uint32_t frames = (in->flags & ~PBP_FLAG_SCALAR) >> PBP_FRAME_SHIFT;
+    const uint32_t operands[3] = {in->a, in->b, in->c}, arity = after_ops[in->row].arity;
+    uint32_t op = scalar_ops[in->row] + frames;
+    for (uint32_t i = 0; i < arity && b->last_code == b->tape->n_code; i++) {
+        if (operands[i] == b->last_slot && (frames >> (i + 1) & 1) == b->last_frame) {
+            const uint32_t below = frames >> 1 & ((1u << i) - 1), above = frames >> (i + 2);
+            op = after_ops[in->row].op + (i << arity) + (frames & 1) +
+                 2 * (below | above << i);
+            break;
+        }
+    }
+    emit(b, (pbp_code){(uint16_t)op, 0, in->d, in->a, in->b, in->c});
+    note_result(b, in->d, frames & 1);
+}
+
 /* SLOAD and SSTORE carry base and offset of their array operand in the code. */
 static void emit_bridge(builder *b, const pbp_instruction *in, const pbp_array_op *op)
 {
@@ -110,6 +146,9 @@ static void emit_bridge(builder *b, const pbp_instruction *in, const pbp_array_o
                        .a = load ? op->a_base : in->a,
                        .b = (uint32_t)offset,
                        .c = (uint32_t)(offset >> 32)});
+    if (load) {
+        note_result(b, in->d, frame);
+    }
 }
 
 static pbp_status emit_array(builder *b, const pbp_array_op *op)
@@ -156,9 +195,7 @@ static pbp_status build_instruction(builder *b, uint32_t number, pbp_error *erro
         b->plan += 1 + 3 * b->plan[0];
     }
     if (in->flags & PBP_FLAG_SCALAR) {
-        const uint32_t frames = (in->flags & ~PBP_FLAG_SCALAR) >> PBP_FRAME_SHIFT;
-        emit(b,
-             (pbp_code){(uint16_t)(scalar_ops[in->row] + frames), 0, in->d, in->a, in->b, in->c});
+        emit_scalar(b, in);
     } else if (in->row == PBP_ROW_LOOP_BEGIN) {
         emit_loop_begin(b, in->d);
         return PBP_OK;
@@ -201,7 +238,7 @@ static pbp_status allocate_code(builder *b, pbp_error *error)
 
 static pbp_status build(pbp_tape *tape, pbp_error *error)
 {
-    builder b = {.tape = tape};
+    builder b = {.tape = tape, .last_code = PBP_NONE};
     pbp_status status = allocate_code(&b, error);
     for (uint32_t i = 0; i < tape->info.n_instructions && status == PBP_OK; i++) {
         status = build_instruction(&b, i, error);

@@ -54,6 +54,11 @@ enum pbp_row {
    flags >> PBP_FRAME_SHIFT, of which bit 0 is d, bit 1 a, bit 2 b, bit 3 c.  Those that end in _T take
    one operand from the instruction before: first those that take a, then b, then c; bit 0 is d, bits
    1 and 2 are the other operands in order. */
+enum {
+    PBP_PAIRS = 0
+#define PAIR(number, row1, arity1, places1, row2, arity2, places2) +1
+#include "scalar_pairs.def"
+};
 #define PBP_X4(name) PBP_OP_##name, PBP_OP_##name##_last = PBP_OP_##name + 3,
 #define PBP_X8(name) PBP_OP_##name, PBP_OP_##name##_last = PBP_OP_##name + 7,
 #define PBP_X16(name) PBP_OP_##name, PBP_OP_##name##_last = PBP_OP_##name + 15,
@@ -88,7 +93,9 @@ enum pbp_op {
     PBP_OP_ARRAY_BIG,    /* through either, cut into pieces, with polls */
     PBP_OP_ARRAY_SWEEP,  /* through a pbp_sweep_kernel */
     PBP_OP_STOP,
-    PBP_OP_COUNT
+    PBP_OP_PAIRS, /* two scalar instructions as one, in the order of scalar_pairs.def */
+    PBP_OP_PAIRS_END = PBP_OP_PAIRS + PBP_PAIRS,
+    PBP_OP_COUNT = PBP_OP_PAIRS_END
 };
 
 typedef struct pbp_code {

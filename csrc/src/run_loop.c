@@ -53,6 +53,38 @@
 #define AGAIN goto again
 #endif
 
+/* Rows as functions, for pairs. */
+#define MAP1(name, dtypes, cost, expression, text)                                                 \
+    static inline double do_##name(double a)                                                       \
+    {                                                                                              \
+        return expression;                                                                         \
+    }
+#define MAP2(name, dtypes, cost, expression, text)                                                 \
+    static inline double do_##name(double a, double b)                                             \
+    {                                                                                              \
+        return expression;                                                                         \
+    }
+#define MAP3(name, dtypes, cost, expression, text)                                                 \
+    static inline double do_##name(double a, double b, double c)                                   \
+    {                                                                                              \
+        return expression;                                                                         \
+    }
+#include "pybackprop_instr.def"
+
+/* Two instructions that often follow one another, as one: what a step costs is its jump to the next
+   rather than its arithmetic. */
+#define PLACE_G(slot) g[slot]
+#define PLACE_F(slot) f[slot]
+#define PLACE_R(slot) t
+#define DO1(code, row, D, A) PLACE_##D((code)->d) = t = do_##row(PLACE_##A((code)->a))
+#define DO2(code, row, D, A, B)                                                                    \
+    PLACE_##D((code)->d) = t = do_##row(PLACE_##A((code)->a), PLACE_##B((code)->b))
+#define DO3(code, row, D, A, B, C)                                                                 \
+    PLACE_##D((code)->d) = t =                                                                     \
+        do_##row(PLACE_##A((code)->a), PLACE_##B((code)->b), PLACE_##C((code)->c))
+#define UNWRAP(...) __VA_ARGS__
+#define CALL(macro, ...) macro(__VA_ARGS__)
+
 /* Slot number `slot` of the frame (in_frame 1) or the arena. */
 #define SLOT(in_frame, slot) ((in_frame) ? f : g)[slot]
 
@@ -296,7 +328,10 @@ pbp_status PBP_ISA_NAME(pbp_run_loop)(pbp_sweep *sweep)
                     LABEL(LOOP_PARALLEL_END, 0) LABEL(POLL, 0)
                     LABEL(ARRAY1, 0) LABEL(ARRAY2, 0) LABEL(ARRAY3, 0) LABEL(ARRAY_ROWS, 0)
                         LABEL(ARRAY_SHAPED, 0) LABEL(ARRAY_BIG, 0) LABEL(ARRAY_SWEEP, 0)
-                            LABEL(STOP, 0)};
+                            LABEL(STOP, 0)
+#define PAIR(number, row1, arity1, places1, row2, arity2, places2) LABEL(PAIRS, number)
+#include "scalar_pairs.def"
+    };
 #endif
     const pbp_tape *tape = sweep->tape;
     const pbp_array_op *const ops = tape->ops;
@@ -507,6 +542,16 @@ again:
         NEXT;
     }
     CASE(STOP, 0) : return PBP_OK;
+
+#define PAIR(number, row1, arity1, places1, row2, arity2, places2)                                 \
+    CASE(PAIRS, number) :                                                                          \
+    {                                                                                              \
+        CALL(DO##arity1, ip, row1, UNWRAP places1);                                                \
+        ip++;                                                                                      \
+        CALL(DO##arity2, ip, row2, UNWRAP places2);                                                \
+        NEXT;                                                                                      \
+    }
+#include "scalar_pairs.def"
 
 #if !defined(__GNUC__) || defined(PBP_SWITCH)
 default:

@@ -30,6 +30,7 @@ typedef struct builder {
     double *costs;          /* per loop: one step so far */
     double total, straight; /* outside loops; since the last place that polls */
     uint32_t last_code, last_slot, last_frame; /* where the latest scalar result is */
+    uint32_t single; /* the code after which the latest instruction may become half of a pair */
     uint32_t code_room;
 } builder;
 
@@ -56,6 +57,33 @@ static const struct {
 #define MAP3(name, dtypes, cost, expression, text) [PBP_ROW_##name] = {PBP_OP_##name##_T, 3},
 #include "pybackprop_instr.def"
 };
+
+/* Pairs of dispatch numbers that are one instruction of the sweep loop, the first in the upper half.
+ */
+#define G 0
+#define F 1
+#define R 2
+#define NUMBER1(row, d, a) (a == R ? PBP_OP_##row##_T + d : PBP_OP_##row + d + 2 * a)
+#define NUMBER2(row, d, a, b)                                                                      \
+    (a == R   ? PBP_OP_##row##_T + d + 2 * b                                                       \
+     : b == R ? PBP_OP_##row##_T + 4 + d + 2 * a                                                   \
+              : PBP_OP_##row + d + 2 * a + 4 * b)
+#define NUMBER3(row, d, a, b, c)                                                                   \
+    (a == R   ? PBP_OP_##row##_T + d + 2 * b + 4 * c                                               \
+     : b == R ? PBP_OP_##row##_T + 8 + d + 2 * a + 4 * c                                           \
+     : c == R ? PBP_OP_##row##_T + 16 + d + 2 * a + 4 * b                                          \
+              : PBP_OP_##row + d + 2 * a + 4 * b + 8 * c)
+#define UNWRAP(...) __VA_ARGS__
+#define CALL(macro, ...) macro(__VA_ARGS__)
+static const uint32_t pairs[PBP_PAIRS] = {
+#define PAIR(number, row1, arity1, places1, row2, arity2, places2)                                 \
+    (uint32_t)(CALL(NUMBER##arity1, row1, UNWRAP places1)) << 16 |                                 \
+        (uint32_t)(CALL(NUMBER##arity2, row2, UNWRAP places2)),
+#include "scalar_pairs.def"
+};
+#undef G
+#undef F
+#undef R
 
 static void emit(builder *b, pbp_code code)
 {
@@ -114,22 +142,61 @@ static void note_result(builder *b, uint32_t slot, bool frame)
     b->last_frame = frame;
 }
 
-/* An operand that the instruction before has computed is not read from its slot. */
+static bool is_commutative(uint32_t row)
+{
+    return row == PBP_ROW_ADD || row == PBP_ROW_MUL || row == PBP_ROW_NMUL || row == PBP_ROW_FMA ||
+           row == PBP_ROW_FMS || row == PBP_ROW_FNMA;
+}
+
+/* Joins the instruction before with this one, if the sweep loop has the two as one. */
+static bool join(builder *b, uint32_t op)
+{
+    if (b->single != b->tape->n_code) {
+        return false;
+    }
+    pbp_code *before = &b->tape->code[b->tape->n_code - 1];
+    const uint32_t key = (uint32_t)before->op << 16 | op;
+    for (uint32_t i = 0; i < PBP_PAIRS; i++) {
+        if (pairs[i] == key) {
+            before->op = (uint16_t)(PBP_OP_PAIRS + i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An operand that the instruction before has computed is not read from its slot; factors and
+   summands are in the order of scalar_pairs.def: first that one, then the arena, then the frame. */
 static void emit_scalar(builder *b, const pbp_instruction *in)
 {
-    const uint32_t frames = (in->flags & ~PBP_FLAG_SCALAR) >> PBP_FRAME_SHIFT;
-    const uint32_t operands[3] = {in->a, in->b, in->c}, arity = after_ops[in->row].arity;
-    uint32_t op = scalar_ops[in->row] + frames;
+    const uint32_t arity = after_ops[in->row].arity;
+    const uint32_t flags = (in->flags & ~PBP_FLAG_SCALAR) >> PBP_FRAME_SHIFT;
+    uint32_t slots[3] = {in->a, in->b, in->c},
+             places[3] = {flags >> 1 & 1, flags >> 2 & 1, flags >> 3 & 1};
+    bool latest[3] = {false, false, false};
     for (uint32_t i = 0; i < arity && b->last_code == b->tape->n_code; i++) {
-        if (operands[i] == b->last_slot && (frames >> (i + 1) & 1) == b->last_frame) {
-            const uint32_t below = frames >> 1 & ((1u << i) - 1), above = frames >> (i + 2);
-            op = after_ops[in->row].op + (i << arity) + (frames & 1) +
-                 2 * (below | above << i);
+        if (slots[i] == b->last_slot && places[i] == b->last_frame) {
+            latest[i] = true;
             break;
         }
     }
-    emit(b, (pbp_code){(uint16_t)op, 0, in->d, in->a, in->b, in->c});
-    note_result(b, in->d, frames & 1);
+    if (is_commutative(in->row) && (latest[1] || (!latest[0] && places[0] > places[1]))) {
+        const uint32_t slot = slots[0], place = places[0];
+        slots[0] = slots[1], places[0] = places[1], latest[0] = latest[1];
+        slots[1] = slot, places[1] = place, latest[1] = false;
+    }
+    uint32_t op = scalar_ops[in->row] + (flags & 1) + 2 * places[0] + 4 * places[1] + 8 * places[2];
+    for (uint32_t i = 0; i < arity; i++) {
+        if (latest[i]) {
+            const uint32_t first = i == 0 ? 1 : 0, second = i == 2 ? 1 : 2;
+            op = after_ops[in->row].op + (i << arity) + (flags & 1) +
+                 2 * (arity > 1 ? places[first] : 0) + 4 * (arity > 2 ? places[second] : 0);
+        }
+    }
+    const bool joined = join(b, op);
+    emit(b, (pbp_code){(uint16_t)op, 0, in->d, slots[0], slots[1], slots[2]});
+    note_result(b, in->d, flags & 1);
+    b->single = joined ? PBP_NONE : b->tape->n_code;
 }
 
 /* SLOAD and SSTORE carry base and offset of their array operand in the code. */
@@ -238,7 +305,7 @@ static pbp_status allocate_code(builder *b, pbp_error *error)
 
 static pbp_status build(pbp_tape *tape, pbp_error *error)
 {
-    builder b = {.tape = tape, .last_code = PBP_NONE};
+    builder b = {.tape = tape, .last_code = PBP_NONE, .single = PBP_NONE};
     pbp_status status = allocate_code(&b, error);
     for (uint32_t i = 0; i < tape->info.n_instructions && status == PBP_OK; i++) {
         status = build_instruction(&b, i, error);

@@ -2,14 +2,16 @@
 
 ``plan`` decides which values are computed straight into their place (an adjoint, a part of a
 concatenation, an output) and which nodes melt into their consumer; ``emit`` walks the graph and
-emits symbolic instructions; ``loop`` does the same for scans and their frames; ``arena`` gives
-every slot an address by liveness; ``tape`` writes the bytes that docs/tape.md describes.
+emits symbolic instructions; ``loop`` does the same for scans and their frames; ``order`` keeps
+chains of scalar instructions in loops together; ``arena`` gives every slot an address by liveness;
+``tape`` writes the bytes that docs/tape.md describes.
 """
 
 from ..passes.factors import gather
 from ..passes.softmax import write_out
 from ..passes.tile import tile
 from .emit import Lowering
+from .order import order
 from .tape import assemble
 
 __all__ = ["Lowering", "assemble", "lower", "lowered"]
@@ -28,6 +30,7 @@ def lowered(graph):
     """
     lowering = Lowering(tile(gather(write_out(graph))))
     lowering.run()
+    order(lowering)
     return lowering
 
 

@@ -20,6 +20,7 @@ from .primitives.base import broadcast, constant, is_floating, normalize_axis, z
 from .primitives.elementwise import convert
 from .primitives.elementwise import stop_gradient as stop_gradient_primitive
 from .primitives.shaping import reshape, transpose
+from .seeding import record_seeded
 from .trace import contains_value, trace_inner
 
 __all__ = [
@@ -575,15 +576,7 @@ def _record_jacobian(traced, wrt, mode):
         inner.close([results[k] for k in present])
     seeded, reached = (inputs, outputs) if forward else (outputs, inputs)
     for j, source in enumerate(seeded):
-        seeds = []
-        for k, value in enumerate(seeded):
-            if k == j:
-                eye = np.eye(source.size, dtype=source.dtype).reshape(source.size, *source.shape)
-                seeds.append(constant(eye))
-            else:
-                seeds.append(zeros(value.shape, value.dtype))
-        flags = [False] * len(primals) + [k == j for k in range(len(seeded))]
-        products, batched = record_batch(inner, operands + seeds, flags, source.size)
+        products, batched = record_seeded(inner, operands, j, seeded, source.size)
         for k, product, has_batch in zip(present, products, batched, strict=True):
             target = reached[k]
             if not has_batch:

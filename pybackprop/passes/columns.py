@@ -21,11 +21,20 @@ def is_long(extent):
     return extent >= _LONG
 
 
-def prefers_columns(nodes, axis, rows, is_view):
-    """Whether most of the work of a region is on narrow rows."""
+# Elements computed that pay for one that is transposed when a tile is entered or left.
+_PRICE = 2
+_MOVES = (shaping.concatenate, shaping.pad)
+
+
+def prefers_columns(nodes, axis, rows, is_view, carried):
+    """Whether most of the work of a region is on narrow rows, and is worth transposing them.
+
+    ``carried`` has the row values that come from outside of the region and that go out.
+    """
     narrow = wide = 0
+    moved = sum(v.size // rows for v in carried if axis[v] != v.ndim - 1 and v.size > rows)
     for node in nodes:
-        if is_view(node):
+        if is_view(node) or node.primitive in _MOVES:
             continue
         value = node.outputs[0]
         if node.primitive is linalg.matmul and min(node.outputs[0].shape[-2:]) >= 8:
@@ -42,7 +51,7 @@ def prefers_columns(nodes, axis, rows, is_view):
             narrow += width
         elif width > 1:
             wide += width
-    return narrow > 2 * wide and narrow >= 16
+    return narrow > 2 * wide and narrow >= max(16, _PRICE * moved)
 
 
 class Columns:

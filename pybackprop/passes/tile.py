@@ -271,6 +271,7 @@ class _Plan:
         value, axis = members[0]
         self.rows = value.shape[axis]
         self.axis = {}
+        self.readers = None
         self.doubled = set()
         for value, axis in members:
             if value in self.axis:
@@ -350,11 +351,27 @@ class _Plan:
         working = [n for n in nodes if not _is_view(n)]
         if len(working) < 2:
             return False
-        if prefers_columns(nodes, self.axis, self.rows, _is_view):
+        if self._columns(nodes):
             return True
         extent = choose_extent(nodes, self.axis, self.rows)
         made = sum(v.size * v.dtype.itemsize for n in working for v in n.outputs)
         return self.rows >= 2 * extent and made > _LEAST_BYTES
+
+    def _columns(self, nodes):
+        """Whether a region is worth having its rows transposed."""
+        if self.readers is None:
+            self.readers = {}
+            for node in self.graph.nodes:
+                for operand in node.operands:
+                    self.readers.setdefault(operand, set()).add(node)
+        members, outputs = set(nodes), set(self.graph.outputs)
+        carried = {o for n in nodes for o in n.operands if o.node not in members}
+        for node in nodes:
+            for value in node.outputs:
+                if value in outputs or not self.readers.get(value, set()) <= members:
+                    carried.add(value)
+        carried = [v for v in carried if v in self.axis]
+        return prefers_columns(nodes, self.axis, self.rows, _is_view, carried)
 
     def build(self, whole=False):
         """The graph with each region as one node; or, if ``whole``, on all rows in columns."""
@@ -438,7 +455,7 @@ class _Plan:
             env[value] = layout.stored(value, inner)
 
     def _emit_region(self, result, env, nodes):
-        columns = prefers_columns(nodes, self.axis, self.rows, _is_view)
+        columns = self._columns(nodes)
         extent = min(choose_extent(nodes, self.axis, self.rows), self.rows)
         shared, sliced, outputs = self._borders(nodes)
         sums = [None if self.kind[v.node] == "reduce" else self.axis[v] for v in outputs]

@@ -19,7 +19,7 @@ from .graph import Value, current_graph, describe, open_graph
 from .primitives.base import broadcast, constant, is_floating, normalize_axis, zeros
 from .primitives.elementwise import convert
 from .primitives.elementwise import stop_gradient as stop_gradient_primitive
-from .primitives.shaping import reshape, transpose
+from .primitives.shaping import concatenate, reshape, transpose
 from .seeding import record_seeded
 from .trace import contains_value, trace_inner
 
@@ -582,8 +582,7 @@ def _record_jacobian(traced, wrt, mode):
             if not has_batch:
                 continue
             if forward:
-                axes = (*range(1, product.ndim), 0)
-                block = reshape(transpose(product, axes=axes), shape=target.shape + source.shape)
+                block = reshape(_batch_last(product), shape=target.shape + source.shape)
                 rows[k][j] = block
             else:
                 rows[j][k] = reshape(product, shape=source.shape + target.shape)
@@ -592,6 +591,16 @@ def _record_jacobian(traced, wrt, mode):
             if row[j] is None:
                 row[j] = zeros(output.shape + source.shape, output.dtype)
     return rows
+
+
+def _batch_last(product):
+    """The product with axis 0 last; what lies one after another along it is moved part by part."""
+    axes = (*range(1, product.ndim), 0)
+    node = product.node
+    if node.primitive is concatenate and node.attributes["axis"] == 0:
+        parts = [transpose(part, axes=axes) for part in node.operands]
+        return concatenate(*parts, axis=product.ndim - 1)
+    return transpose(product, axes=axes)
 
 
 # ---- vectorisation ------------------------------------------------------------------------------

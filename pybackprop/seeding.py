@@ -280,6 +280,8 @@ class _Sweep:
         rows = self.tangents[node.operands[moving[0]]]
         if rows is None:
             return [None]
+        if node.primitive is negative:
+            return [Rows(_negated(rows.value), rows.seeds)]
         operands = [rows.value if k in moving else self.env[o] for k, o in enumerate(node.operands)]
         flags = [k in moving for k in range(len(operands))]
         (value,) = node.primitive.batch(operands, flags, rows.count, **node.attributes)
@@ -743,6 +745,14 @@ def _placed(value, have, wanted):
             k += 1
         blocks.append(slice_axis(value, 0, row, row + k - start))
     return blocks[0] if len(blocks) == 1 else concatenate(*blocks, axis=0)
+
+
+def _negated(value):
+    """The value times -1, part by part: what puts the parts together can then take it in."""
+    node = value.node
+    if node.primitive is not concatenate or node.attributes["axis"] != 0:
+        return negative(value)
+    return concatenate(*[negative(part) for part in node.operands], axis=0)
 
 
 def _summed(rows, axes):

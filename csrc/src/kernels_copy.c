@@ -5,8 +5,8 @@
      ZERO   r[d] = 0
 
    d and a do not overlap.  The plan of a COPY (op->params: ndim, shape, strides of d, strides of a)
-   was made at load: axes merged where both sides allow it, the axis with the smallest stride of d
-   last. */
+   was made at load (order_copy in validate_array.c): axes merged where both sides allow it, the axis
+   of the innermost loop last, before it the other one of a transposition. */
 #include "core.h"
 
 #include <string.h>
@@ -86,11 +86,56 @@ static pbp_status copy_row(const pbp_array_op *op, pbp_sweep *sweep, int64_t n, 
     return PBP_OK;
 }
 
+/* Columns of a become rows of d: d[x][y] = a[y][x], items of d beside each other along y and of a
+   along x. Eight rows of a are read in step, so that every line of both is touched once. */
+#define TRANSPOSE(NAME, T)                                                                         \
+    static void transpose_##NAME(int64_t n_x, int64_t n_y, char *d, int64_t d_x, const char *a,    \
+                                 int64_t a_y)                                                      \
+    {                                                                                              \
+        int64_t y = 0;                                                                             \
+        for (; y + 8 <= n_y; y += 8, d += 8 * sizeof(T), a += 8 * a_y) {                           \
+            for (int64_t x = 0; x < n_x; x++) {                                                    \
+                const char *from = a + x * (int64_t)sizeof(T);                                     \
+                T *to = (T *)(d + x * d_x);                                                        \
+                const T i0 = *(const T *)from, i1 = *(const T *)(from + a_y);                      \
+                const T i2 = *(const T *)(from + 2 * a_y), i3 = *(const T *)(from + 3 * a_y);      \
+                const T i4 = *(const T *)(from + 4 * a_y), i5 = *(const T *)(from + 5 * a_y);      \
+                const T i6 = *(const T *)(from + 6 * a_y), i7 = *(const T *)(from + 7 * a_y);      \
+                to[0] = i0, to[1] = i1, to[2] = i2, to[3] = i3;                                    \
+                to[4] = i4, to[5] = i5, to[6] = i6, to[7] = i7;                                    \
+            }                                                                                      \
+        }                                                                                          \
+        for (; y < n_y; y++, d += sizeof(T), a += a_y) {                                           \
+            for (int64_t x = 0; x < n_x; x++) {                                                    \
+                *(T *)(d + x * d_x) = *(const T *)(a + x * (int64_t)sizeof(T));                    \
+            }                                                                                      \
+        }                                                                                          \
+    }
+TRANSPOSE(64, uint64_t)
+TRANSPOSE(32, uint32_t)
+
+/* The last two axes as one transposition, in pieces between which the caller is asked whether to go
+   on. */
+static pbp_status transpose(pbp_sweep *sweep, int64_t cost, int64_t bytes, const int64_t *n,
+                            char *d, int64_t d_x, const char *a, int64_t a_y)
+{
+    const int64_t most = n[1] < POLL_ELEMENTS ? POLL_ELEMENTS / n[1] : 1;
+    for (int64_t x = 0; x < n[0]; x += most) {
+        const int64_t count = n[0] - x < most ? n[0] - x : most;
+        (bytes == 8 ? transpose_64 : transpose_32)(count, n[1], d + x * d_x, d_x, a + x * bytes,
+                                                   a_y);
+        if (n[0] > most && pbp_sweep_poll(sweep, count * n[1] / 1000 * cost) != PBP_OK) {
+            return PBP_INTERRUPTED;
+        }
+    }
+    return PBP_OK;
+}
+
 pbp_status pbp_copy_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                         const char *b)
 {
     (void)b;
-    const int64_t ndim = op->params[0];
+    const int64_t ndim = op->params[0], bytes = pbp_dtype_bytes(op->d_dtype);
     const int64_t *shape = op->params + 1, *d_stride = shape + ndim, *a_stride = d_stride + ndim;
     int64_t index[PBP_MAX_NDIM] = {0};
     int64_t done = 0;
@@ -98,18 +143,26 @@ pbp_status pbp_copy_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const
         return copy_row(op, sweep, 1, d, 0, a, 0);
     }
     const int64_t last = ndim - 1;
+    const bool transposes = last > 0 && op->inner == NULL && (bytes == 8 || bytes == 4) &&
+                            d_stride[last] == bytes && a_stride[last] != bytes &&
+                            a_stride[last - 1] == bytes;
+    const int64_t step = transposes ? shape[last - 1] * shape[last] : shape[last];
     for (;;) {
-        if (copy_row(op, sweep, shape[last], d, d_stride[last], a, a_stride[last]) != PBP_OK) {
-            return PBP_INTERRUPTED;
+        const pbp_status status =
+            transposes ? transpose(sweep, op->element_cost, bytes, shape + last - 1, d,
+                                   d_stride[last - 1], a, a_stride[last])
+                       : copy_row(op, sweep, shape[last], d, d_stride[last], a, a_stride[last]);
+        if (status != PBP_OK) {
+            return status;
         }
-        done += shape[last];
+        done += step;
         if (done > POLL_ELEMENTS) {
             if (pbp_sweep_poll(sweep, done / 1000 * op->element_cost) != PBP_OK) {
                 return PBP_INTERRUPTED;
             }
             done = 0;
         }
-        int64_t k = last - 1;
+        int64_t k = transposes ? last - 2 : last - 1;
         while (k >= 0 && ++index[k] == shape[k]) {
             d -= d_stride[k] * (shape[k] - 1);
             a -= a_stride[k] * (shape[k] - 1);

@@ -201,6 +201,52 @@ static int64_t plan_copy(copy_axis *axes, int64_t ndim)
     return n;
 }
 
+static int64_t magnitude(int64_t x)
+{
+    return x < 0 ? -x : x;
+}
+
+/* Moves axis i to the end. */
+static void move_last(copy_axis *axes, int64_t ndim, int64_t i)
+{
+    const copy_axis axis = axes[i];
+    for (; i < ndim - 1; i++) {
+        axes[i] = axes[i + 1];
+    }
+    axes[ndim - 1] = axis;
+}
+
+/* Which axes the innermost loops run over. Where d and a have different axes of the smallest stride,
+   these two are last, to be walked in blocks; the innermost loop is never a few items long while
+   there is a longer one. */
+static void order_copy(copy_axis *axes, int64_t ndim, int64_t item)
+{
+    if (ndim < 2) {
+        return;
+    }
+    const copy_axis inner = axes[ndim - 1];
+    int64_t other = 0;
+    for (int64_t i = 1; i < ndim - 1; i++) {
+        if (magnitude(axes[i].a) <= magnitude(axes[other].a)) {
+            other = i;
+        }
+    }
+    if (inner.n >= 8) {
+        if (inner.d == item && magnitude(inner.a) != item && axes[other].a == item) {
+            move_last(axes, ndim - 1, other);
+        }
+        return;
+    }
+    if (axes[other].n < 8) {
+        for (int64_t i = 0; i < ndim - 1; i++) {
+            other = axes[i].n > axes[other].n ? i : other;
+        }
+    }
+    if (axes[other].n > inner.n) {
+        move_last(axes, ndim, other);
+    }
+}
+
 static pbp_status reach_copy(const check *k, pbp_reach *x, const copy_axis *axes, int64_t ndim,
                              bool is_d)
 {
@@ -249,6 +295,7 @@ pbp_status pbp_check_copy(check *k)
         TRY(check_apart(k, &k->a, "a"));
     }
     k->runs = elements > 0;
+    order_copy(axes, ndim, pbp_dtype_bytes(k->op->d_dtype));
     k->plan[0] = ndim;
     for (int64_t i = 0; i < ndim; i++) {
         k->plan[1 + i] = axes[i].n;

@@ -777,12 +777,18 @@ class Lowering:
             rest = tuple(a - sum(1 for t in tail if t < a) for a in axes if a not in tail)
             self.reduce_refs(op, place, [middle], rest, adding)
             return
+        if 0 not in axes:
+            copied = sum(source.size for source in sources if not source.is_contiguous())
+            parts = _parts([place, *sources], copied)
+            for part in parts or ():
+                self.reduce_refs(op, part[0], part[1:], tuple(axis - 1 for axis in axes), adding)
+            if parts:
+                return
         copies = []
         for source in sources:
             copies.append(self.contiguous(source))
-        if place.strides == contiguous_strides(place.shape, place.dtype.itemsize):
-            if self._reduce_once(op, place, copies, axes, d_strides, groups, adding):
-                return
+        if self._reduce_once(op, place, copies, axes, d_strides, groups, adding):
+            return
         temporary = self.temporary(place.shape, place.dtype)
         for axis, stride in zip(kept, temporary.strides, strict=True):
             d_strides[axis] = stride
@@ -875,7 +881,14 @@ class Lowering:
         lead = place.shape[:-2]
         extents, steps = collapse(lead, [r.strides[:-2] for r in refs])
         c_row, c_col = place.strides[-2:]
-        if len(extents) > 1 or (c_row != item and c_col != item and m != 1 and n != 1):
+        by_lines = c_row == item or c_col == item or m == 1 or n == 1
+        if len(extents) > 1 and by_lines:
+            parts = _parts(refs, sum(r.size for r in refs[1:] if not r.is_contiguous()))
+            for part in parts or ():
+                self.matmul_refs(*part, adding)
+            if parts:
+                return
+        if len(extents) > 1 or not by_lines:
             temporary = self.temporary(place.shape, place.dtype)
             copies = [r if r.is_contiguous() else self.contiguous(r) for r in refs[1:]]
             self.matmul_refs(temporary, *copies, False)
@@ -977,6 +990,21 @@ class Lowering:
         from .tiles import lower_tiles
 
         lower_tiles(self, node)
+
+
+# An instruction costs about as much as copying this many elements.
+_INSTRUCTION = 64
+
+
+def _parts(refs, copied):
+    """Views of equal leading axes cut along the first, where that is cheaper than copying."""
+    extent = refs[0].shape[0]
+    if extent * _INSTRUCTION > copied:
+        return None
+    return [
+        [r.viewed(r.offset + i * r.strides[0], r.shape[1:], r.strides[1:]) for r in refs]
+        for i in range(extent)
+    ]
 
 
 def _padded_part(ref, node):

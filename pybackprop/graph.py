@@ -51,12 +51,12 @@ class Value:
     __slots__ = ("dtype", "index", "node", "shape", "weak")
 
     def __init__(self, node, index, shape, dtype, weak=False):
-        keep = object.__setattr__  # as assignment to a traced array's attributes is refused
-        keep(self, "node", node)
-        keep(self, "index", index)
-        keep(self, "shape", shape)
-        keep(self, "dtype", dtype)
-        keep(self, "weak", weak)
+        # Assignment to a traced array's attributes is refused.
+        _keep_node(self, node)
+        _keep_index(self, index)
+        _keep_shape(self, shape)
+        _keep_dtype(self, dtype)
+        _keep_weak(self, weak)
 
     @property
     def ndim(self):
@@ -75,6 +75,10 @@ class Value:
 
     def __repr__(self):
         return f"<{describe(self)} traced by pybackprop>"
+
+
+_keep_node, _keep_index = Value.node.__set__, Value.index.__set__
+_keep_shape, _keep_dtype, _keep_weak = Value.shape.__set__, Value.dtype.__set__, Value.weak.__set__
 
 
 class Node:

@@ -6,7 +6,7 @@ from ._core import flatten_tree
 from .compiled import Compiled, as_plain
 from .errors import TraceError
 from .graph import Value, current_graph, describe, open_graph, recording
-from .passes.loops import apply_clean, lift_ahead
+from .passes.steps import apply_apart
 from .primitives.control import move_captured_first
 from .primitives.elementwise import convert
 from .trace import _run, as_traceable, contains_value
@@ -107,8 +107,7 @@ def _record(f, init, xs, length, reverse):
         "length": length,
         "reverse": bool(reverse),
     }
-    operands, body = lift_ahead(operands, body=body, **shape)
-    outputs = apply_clean(operands, body=body, **shape)
+    outputs = apply_apart(operands, body=body, **shape)
     finals, stacked = outputs[: len(carries)], outputs[len(carries) :]
     ys = []
     for kind, x in y_kinds:

@@ -158,6 +158,8 @@ class Lowering:
     # ---- storage --------------------------------------------------------------------------------
 
     def _whole(self, root, value):
+        if not value.shape:
+            return Ref(root, 0, (), (), value.dtype)
         return Ref(
             root, 0, value.shape, contiguous_strides(value.shape, value.dtype.itemsize), value.dtype
         )

@@ -20,7 +20,9 @@ DTYPES = {
     )
 }  # fmt: skip
 _KINDS = {ARENA: 0, CONST: 1, INPUT: 2, OUTPUT: 3}
+_FIRST_FRAME_FLAG = 1 << 8
 _FRAME_FLAGS = {"d": 1 << 8, "a": 1 << 9, "b": 1 << 10, "c": 1 << 11}
+_pack = struct.Struct("<HHIIIII").pack
 
 
 def dtype_code(dtype):
@@ -182,26 +184,42 @@ class _Writer:
         return root.base, offset
 
     def instruction(self, instruction):
-        op = self.names.setdefault(instruction.op, len(self.names))
+        name = instruction.op
+        op = self.names.setdefault(name, len(self.names))
         if instruction.loop is not None:
-            return struct.pack("<HHIIIII", op, 0, NONE, instruction.loop.number, NONE, NONE, NONE)
+            return _pack(op, 0, NONE, instruction.loop.number, NONE, NONE, NONE)
         flags = instruction.flags
+        operands = (instruction.d, instruction.a, instruction.b, instruction.c)
+        if flags & SCALAR and name != "SLOAD" and name != "SSTORE":
+            fields, frame = [], _FIRST_FRAME_FLAG
+            for ref in operands:
+                if ref is None:
+                    fields.append(NONE)
+                else:
+                    root = ref.root
+                    if root.kind is ARENA and root.home is None:
+                        fields.append((root.address + ref.offset) >> 3)
+                    else:
+                        slot, framed = self._slot(ref)
+                        fields.append(slot)
+                        if framed:
+                            flags |= frame
+                frame <<= 1
+            return _pack(op, flags, NONE, *fields)
         fields = []
-        for letter in "dabc":
-            ref = getattr(instruction, letter)
+        for letter, ref in zip("dabc", operands, strict=True):
             if ref is None:
                 fields.append(NONE)
-            elif flags & SCALAR and not self._is_array_operand(instruction.op, letter):
+            elif flags & SCALAR and not self._is_array_operand(name, letter):
                 slot, framed = self._slot(ref)
                 fields.append(slot)
                 if framed:
                     flags |= _FRAME_FLAGS[letter]
             else:
                 fields.append(self._operand(ref))
-        if instruction.op in ("SLOAD", "SSTORE"):
-            flags &= ~SCALAR
+        flags &= ~SCALAR
         params = self._params(instruction.params) if instruction.params else NONE
-        return struct.pack("<HHIIIII", op, flags, params, *fields)
+        return _pack(op, flags, params, *fields)
 
     @staticmethod
     def _is_array_operand(op, letter):

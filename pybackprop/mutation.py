@@ -16,6 +16,7 @@ import numpy as np
 
 from .errors import TraceError
 from .graph import CONSTANT, INPUT, Graph, Value, _stack, leaked
+from .passes import assigned
 from .primitives import shaping
 
 __all__ = [
@@ -135,7 +136,7 @@ class MutableGraph(Graph):
         for handle, view in reversed(chain):
             source = view.source.node.outputs[view.source.index]
             if source is not view.seen:
-                (fresh,) = self.add(view.primitive, (source,), view.attributes)
+                (fresh,) = self._make(view.primitive, (source,), view.attributes)
                 _rebind(handle, fresh)
                 view.seen = source
             view.version = self.version
@@ -148,7 +149,7 @@ class MutableGraph(Graph):
             x if isinstance(x, Value) and x.node.graph is self else self.adopt(x) for x in operands
         ]
         current = tuple(map(self.current, operands))
-        outputs = self.add(primitive, current, attributes)
+        outputs = self._make(primitive, current, attributes)
         if primitive.multiple:
             return tuple(map(self.handle, outputs))
         result = self.handle(outputs[0])
@@ -157,6 +158,21 @@ class MutableGraph(Graph):
             if primitive is not shaping.reshape or reshapes_in_place(self, source, result.shape):
                 self.views[result] = View(source, current[0], primitive, attributes, self.version)
         return result
+
+    def _make(self, primitive, operands, attributes):
+        """Outputs of a new node; of what was assigned, what is read is known."""
+        if primitive is shaping.slice_:
+            if operands[0].node.primitive is shaping.slice_set:
+                source, bounds = assigned.read(self, operands[0], **attributes)
+                if bounds is None:
+                    return (source,)
+                attributes = dict(zip(("starts", "stops", "steps"), bounds, strict=True))
+                operands = (source,)
+        elif primitive is shaping.slice_set:
+            simpler = assigned.write(*operands, attributes)
+            if simpler is not None:
+                return (simpler,)
+        return self.add(primitive, operands, attributes)
 
     def constant(self, array, weak=False):
         """A handle of a constant."""
@@ -189,6 +205,17 @@ class MutableGraph(Graph):
     def close(self, outputs):
         """Set the outputs and refuse any further node."""
         self.outputs = [self.current(self.adopt(output)) for output in outputs]
+        needed = set(self.outputs)
+        for node in reversed(self.nodes):
+            if any(v in needed for v in node.outputs):
+                needed.update(node.operands)
+        kept = []
+        for number, node in enumerate(self.nodes):
+            if number == self.reverse_start:
+                self.reverse_start = len(kept)
+            if node.primitive is INPUT or any(v in needed for v in node.outputs):
+                kept.append(node)
+        self.nodes = kept
         self.closed = True
         self.table = {}
         self.memory = {}
@@ -237,7 +264,7 @@ class MutableGraph(Graph):
             return self.add(primitive, (new,), {"axes": axes})[0]
         if primitive is shaping.flip:
             return self.add(primitive, (new,), attributes)[0]
-        return self.add(shaping.slice_set, (old, new), attributes)[0]
+        return self._make(shaping.slice_set, (old, new), attributes)[0]
 
 
 _VIEWS = (
@@ -376,16 +403,12 @@ def writable_graph(value, doing):
 
 
 def settle(graph, rewrites):
-    """A closed mutable graph as a plain one, with local rewrites applied and nothing dead.
+    """A closed mutable graph as a plain one, with local rewrites applied.
 
     Returns
     -------
     Graph
     """
-    needed = set(graph.outputs)
-    for node in reversed(graph.nodes):
-        if any(v in needed for v in node.outputs):
-            needed.update(node.operands)
     result = Graph(graph.name, rewrites, locate=True)
     env = {}
     boundary = graph.reverse_start
@@ -401,8 +424,6 @@ def settle(graph, rewrites):
                 env[value] = result.add_input(
                     value.shape, value.dtype, value.weak, node.attributes["name"]
                 )
-            elif not any(v in needed for v in node.outputs):
-                continue
             elif node.primitive is CONSTANT:
                 value = node.outputs[0]
                 env[value] = result.constant(node.attributes["value"], value.weak)

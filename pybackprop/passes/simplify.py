@@ -11,6 +11,7 @@ from ..graph import CONSTANT, element_count
 from ..primitives import elementwise as e
 from ..primitives import linalg, reduction, shaping
 from ..primitives.base import broadcast_shapes, constant_value
+from . import assigned
 
 _RULES = {}
 
@@ -310,6 +311,14 @@ def _broadcast_to(graph, x, *, shape):
 def _slice(graph, x, *, starts, stops, steps):
     if starts == (0,) * x.ndim and stops == x.shape and steps == (1,) * x.ndim:
         return x
+    if x.node.primitive is shaping.slice_set:
+        source, bounds = assigned.read(graph, x, starts, stops, steps)
+        if bounds is None:
+            return source
+        if source is x:
+            return None
+        starts, stops, steps = bounds
+        return shaping.slice_(source, starts=starts, stops=stops, steps=steps)
     inner = _made_by(x, shaping.slice_)
     if inner:
         outer = x.node.attributes
@@ -345,6 +354,11 @@ def _slice(graph, x, *, starts, stops, steps):
         counts = tuple(-((a - b) // k) for a, b, k in zip(starts, stops, steps, strict=True))
         return _shaped(shaping.reshape(inner[0], shape=()), counts)
     return None
+
+
+@_rule(shaping.slice_set)
+def _slice_set(graph, x, updates, **bounds):
+    return assigned.write(x, updates, bounds)
 
 
 @_rule(shaping.pad)

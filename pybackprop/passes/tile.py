@@ -34,6 +34,8 @@ _LONG_ROW = 2048
 # A region that makes fewer bytes than this stays in a second-level cache anyway, and loops would
 # only cost.
 _LEAST_BYTES = 500_000
+# How many classes of axes are looked at; a loop that is written out has one for every step.
+_MOST_TRIED = 16
 _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert, e.Accumulate, e.StopGradient)
 
 
@@ -91,7 +93,7 @@ def _tile_once(graph, least):
     if least:
         # Of two axes, the one whose steps leave the other's rows whole.
         classes.sort(key=lambda members: sum(v.size for v, axis in members if axis == v.ndim - 1))
-    for members in classes:
+    for members in classes[:_MOST_TRIED]:
         plan = _Plan(graph, members)
         if plan.pays():
             return plan.build()
@@ -100,7 +102,7 @@ def _tile_once(graph, least):
 
 def _pairs_in_columns(graph, least):
     """The graph with one axis of its pairs last, if the last one is short."""
-    for members in _Classes(graph, least).by_work():
+    for members in _Classes(graph, least).by_work()[:_MOST_TRIED]:
         if gains_from_columns(members, least):
             return _Plan(graph, members).build(whole=True)
     return graph

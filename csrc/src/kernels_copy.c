@@ -53,7 +53,7 @@ pbp_add_kernel pbp_add_find(uint32_t dtype)
 static void move(int64_t n, char *d, int64_t d_stride, const char *a, int64_t a_stride,
                  int64_t bytes)
 {
-    if (d_stride == bytes && a_stride == bytes) {
+    if (d_stride == bytes && a_stride == bytes && (bytes != 8 || n > 8)) {
         memmove(d, a, (size_t)(n * bytes));
     } else if (bytes == 8) {
         MOVE_LOOP(uint64_t)

@@ -176,6 +176,7 @@ INLINE int64_t part(int64_t total, int64_t count, int64_t i)
 typedef T N(vec) __attribute__((vector_size(VECTOR_BYTES)));
 typedef T N(loose) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
 typedef T N(edge) __attribute__((vector_size(EDGE_BYTES)));
+typedef T N(edge_loose) __attribute__((vector_size(EDGE_BYTES), aligned(sizeof(T)), may_alias));
 typedef T N(row) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
 
 enum {
@@ -323,11 +324,15 @@ INLINE void N(tile)(const int mr, const int nv, const bool column, const bool ed
         a = (const T *)(const void *)((const char *)a + a_step);
         b += b_row;
     }
+    /* A short row may run on into the next ones where these are stored after it anyway. */
+    const bool runs_on = whole == 0 && c_row == last && !WHOLE_MASKED;
     UNROLL for (int i = 0; i < mr; i++) {
         UNROLL for (int v = 0; v < masked && v < whole; v++) {
             STORE(c + v * N(W), s[i][v]);
         }
-        if (edge) {
+        if (edge && runs_on && (mr - i) * last >= N(E)) {
+            *(N(edge_loose) *)(void *)c = e[i];
+        } else if (edge) {
             EDGE_STORE(c + whole * N(W), e[i], last);
         } else if (masked < nv) {
             STORE_N(c + masked * N(W), s[i][masked], last);
@@ -703,6 +708,24 @@ static void N(run)(N(product) g, int64_t c_col, T *scratch, int64_t *room)
     }
 }
 
+/* A product of a few rows and vectors is one tile, where planning would take longer than it does. */
+static bool N(one_tile)(int64_t m, int64_t n, int64_t k, T *c, int64_t c_row, int64_t c_col,
+                        const T *a, int64_t a_row, int64_t a_col, const T *b, int64_t b_row,
+                        int64_t b_col, int accumulate)
+{
+    static const int64_t rows[VECTOR_MAX] = {8, MANY_REGISTERS ? 8 : 6, MANY_REGISTERS ? 8 : 4};
+    const int64_t nv = (n + N(W) - 1) / N(W);
+    if (c_col != 1 || b_col != 1 || m < 2 || n < 2 || k < 1 || k > 64 || nv > VECTOR_MAX ||
+        m > rows[nv - 1]) {
+        return false;
+    }
+    const int last = (int)(n - (nv - 1) * N(W));
+    const bool edge = WHOLE_MASKED ? last <= N(E) : last < N(W);
+    N(tiles)[a_row == 1][edge][nv - 1][m - 1](k, c, c_row, a, a_row, a_col, b, b_row, last,
+                                              accumulate);
+    return true;
+}
+
 size_t PASTE(N(pbp_matmul_scratch), PBP_ISA)(int64_t m, int64_t n, int64_t k, int64_t c_row,
                                              int64_t c_col, int64_t a_row, int64_t a_col,
                                              int64_t b_row, int64_t b_col)
@@ -718,6 +741,9 @@ void PASTE(N(pbp_matmul), PBP_ISA)(int64_t m, int64_t n, int64_t k, T *c, int64_
                                    const T *b, int64_t b_row, int64_t b_col, int accumulate,
                                    void *scratch)
 {
+    if (N(one_tile)(m, n, k, c, c_row, c_col, a, a_row, a_col, b, b_row, b_col, accumulate)) {
+        return;
+    }
     const N(product) g = {m, n, k, c, a, b, c_row, a_row, a_col, b_row, b_col, accumulate};
     N(run)(g, c_col, scratch, NULL);
 }

@@ -100,6 +100,17 @@ pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, con
         multiply(op, sweep, pm, pn, pk, d, a, b, accumulate);
         return PBP_OK;
     }
+    if (pm == p[M] && pn == p[N] && pk == p[K] && pm * pn * pk < 4096) {
+        const int64_t each = pm * pn * pk / 10 + pm * pn + pk * (pm + pn);
+        for (int64_t o = 0; o < p[BATCH]; o++) {
+            multiply(op, sweep, pm, pn, pk, d + item * o * p[C_BATCH], a + item * o * p[A_BATCH],
+                     b + item * o * p[B_BATCH], accumulate);
+            if (o % 1024 == 1023 && pbp_sweep_poll(sweep, 1024 * each) != PBP_OK) {
+                return PBP_INTERRUPTED;
+            }
+        }
+        return PBP_OK;
+    }
     for (int64_t o = 0; o < p[BATCH]; o++) {
         for (int64_t i = 0; i < p[M]; i += pm) {
             for (int64_t j = 0; j < p[N]; j += pn) {

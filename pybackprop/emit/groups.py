@@ -18,6 +18,9 @@ from .schedule import ACC, COLUMNS
 _IDENTIFIER = re.compile(r"\b[a-z]\w*\b")
 _CHUNK_SUMS = 512
 _SHORT = 16
+# Rows as short as this are one scalar loop body, sums and all; longer ones are cut at elementary
+# functions, whose loops are vectorised.
+_LEAST_CUT = 8
 _FEW_ROWS = 8192
 _CHUNK_TRIGONOMETRY = 256
 _CHUNK_PLAIN = 1 << 16
@@ -58,7 +61,9 @@ class GroupWriter:
         self.turned = self._turn()
         self.n = self.extents[-1]
         self.rows = [m for m in self.group.members if m.reduces and not self._by_columns(m)]
-        self.in_body = any(self.n < lanes_of(m) for m in self.rows)
+        functions = sum(is_function(m.instruction.op) for m in self.group.members)
+        short = self.n < _LEAST_CUT or not functions
+        self.in_body = short and any(self.n < lanes_of(m) for m in self.rows)
         self.fast = self.group.has_trigonometry and self.n >= 16 and not self.in_body
         bare = all(m.reduces for m in self.group.members) and len(self.rows) == len(
             self.group.members
@@ -81,10 +86,11 @@ class GroupWriter:
             self.chunk = _CHUNK_PLAIN
         self.delayed = self.fast and self._overwrites()
         self.pieces = [list(self.group.members)]
-        functions = sum(is_function(m.instruction.op) for m in self.group.members)
-        if functions > 1 and not self.in_body and self.n >= 64:
+        if functions > 1 and not self.in_body and self.n >= _LEAST_CUT:
             self.chunk = self.chunk or _CHUNK_SUMS
             self.pieces = list(_cut(self.group.members))
+        if self.chunk is not None:
+            self.chunk = min(self.chunk, self.n)
         self.crossing = self._crossing()
 
     def _crossing(self):

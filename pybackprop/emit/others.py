@@ -56,7 +56,8 @@ def _matmul(writer, instruction):
     m, n, k, *strides, batch, c_batch, a_batch, b_batch = instruction.params
     adds = 1 if instruction.flags & ACC else 0
     single = instruction.d.dtype.itemsize == 4
-    if writer.host and m * n * k * batch > _LARGE_PRODUCT:
+    small = _is_small(m, n, k, *strides)
+    if writer.host and not small and m * n * k * batch > _LARGE_PRODUCT:
         values = ", ".join(map(str, instruction.params))
         writer.line(f"static const int64_t params[13] = {{{values}}};")
         refs = ", ".join(writer.pointer(r) for r in (instruction.d, instruction.a, instruction.b))
@@ -71,11 +72,17 @@ def _matmul(writer, instruction):
         places = [f"d + o * {c_batch}", f"a + o * {a_batch}", f"b + o * {b_batch}"]
     c, a, b = places
     c_row, c_col, a_row, a_col, b_row, b_col = strides
-    writer.line(
-        f"pbp_matmul{'f' if single else ''}({m}, {n}, {k}, {c}, {c_row}, {c_col}, "
-        f"{a}, {a_row}, {a_col}, "
-        f"{b}, {b_row}, {b_col}, {adds});"
-    )
+    if small:
+        writer.line(
+            f"pbp_small_matmul{'f' if single else ''}({m}, {n}, {k}, {c}, {c_row}, "
+            f"{a}, {a_row}, {a_col}, {b}, {b_row}, {adds});"
+        )
+    else:
+        writer.line(
+            f"pbp_matmul{'f' if single else ''}({m}, {n}, {k}, {c}, {c_row}, {c_col}, "
+            f"{a}, {a_row}, {a_col}, "
+            f"{b}, {b_row}, {b_col}, {adds});"
+        )
     if batch != 1:
         writer.close()
 
@@ -98,6 +105,12 @@ def _linalg(writer, instruction):
     writer.line(f"host->instruction = {writer.numbers[id(instruction)]};")
     writer.line("return failure;")
     writer.close()
+
+
+def _is_small(m, n, k, c_row, c_col, a_row, a_col, b_row, b_col):
+    """Whether a product is worth code of its own: few terms, by rows, and not in the shape of a dot."""
+    is_dot = (n == 1 and a_col == 1) or (m == 1 and b_row == 1)
+    return 1 < n <= 8 and k <= 8 and m * n * k <= 512 and c_col == b_col == 1 and not is_dot
 
 
 # ---- indices ------------------------------------------------------------------------------------

@@ -1,0 +1,110 @@
+"""Small products, short rows and transposing copies: NumPy's values, and both backends to the bit."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import pybackprop as bp
+
+RNG = np.random.default_rng(40)
+
+
+def both(function, *arguments):
+    """The result of the interpreter, after a comparison with native code."""
+    plain = bp.compile(function)(*arguments)
+    native = bp.compile(function, backend="native")(*arguments)
+    np.testing.assert_array_equal(np.asarray(native), np.asarray(plain))
+    return plain
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.bool_])
+@pytest.mark.parametrize("shape", [(70, 3), (9, 17), (5, 3, 70), (3, 40, 4), (2, 9, 10, 11), (8, 8)])
+def test_transposing_copies(shape, dtype):
+    x = RNG.integers(-100, 100, shape).astype(dtype)
+    for axes in itertools.permutations(range(len(shape))):
+        made = bp.compile(lambda x, axes=axes: np.transpose(x, axes))(x)
+        np.testing.assert_array_equal(made, x.transpose(axes))
+
+
+@pytest.mark.parametrize("shape", [(70, 3), (9, 17), (5, 3, 70), (2, 9, 10, 11)])
+def test_transposed_sums_and_parts(shape):
+    x = RNG.normal(size=shape)
+    for axes in itertools.permutations(range(len(shape))):
+        moved = x.transpose(axes)
+        y = RNG.normal(size=moved.shape)
+        made = bp.compile(lambda x, y, axes=axes: np.transpose(x, axes) + y)(x, y)
+        np.testing.assert_array_equal(made, moved + y)
+        made = bp.compile(lambda x, axes=axes: np.transpose(x, axes)[::-1, 1:])(x)
+        np.testing.assert_array_equal(made, moved[::-1, 1:])
+        # The transposed cotangent is added in place.
+        slope = bp.grad(lambda x, y, axes=axes: np.sum(np.transpose(x, axes) * y) + np.sum(x**2))
+        back = np.transpose(y, np.argsort(axes))
+        np.testing.assert_allclose(slope(x, y), back + 2 * x, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_small_products(dtype):
+    for m, n, k in itertools.product((1, 2, 3, 4, 6, 8, 9), (1, 2, 3, 4, 5, 8, 12), (1, 3, 4, 9)):
+        a, b = RNG.normal(size=(m, k)).astype(dtype), RNG.normal(size=(k, n)).astype(dtype)
+        made = bp.compile(np.matmul)(a, b)
+        assert made.dtype == dtype
+        np.testing.assert_allclose(made, a @ b, rtol=0, atol=40 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(4, 4, 4), (3, 3, 3), (12, 4, 4), (2, 8, 5), (8, 3, 2)])
+def test_stacks_of_small_products(m, n, k):
+    a, b = RNG.normal(size=(3, 22, m, k)), RNG.normal(size=(22, k, n))
+    made = both(np.matmul, a, b)
+    np.testing.assert_allclose(made, a @ b, rtol=1e-14, atol=1e-14)
+    # Transposed, shared and added up.
+    turned = both(lambda a, b: np.swapaxes(a, -1, -2) @ a @ b, a[0], b)
+    np.testing.assert_allclose(turned, np.swapaxes(a[0], -1, -2) @ a[0] @ b, rtol=1e-13, atol=1e-13)
+    summed = both(lambda a, b: a[0] @ b + a[1] @ b, a, b)
+    np.testing.assert_allclose(summed, a[0] @ b + a[1] @ b, rtol=1e-13, atol=1e-13)
+
+
+def test_dots_of_broadcast_rows():
+    a, v = RNG.normal(size=(20, 30, 3, 4)), RNG.normal(size=(30, 1, 4))
+    made = both(lambda a, v: np.sum(a * v, -1), a, v)
+    np.testing.assert_allclose(made, np.sum(a * v, -1), rtol=1e-13, atol=1e-13)
+    slope = bp.grad(lambda a, v: np.sum(np.sin(np.sum(a * v, -1))), 1)
+    expected = np.sum(np.cos(np.sum(a * v, -1))[..., None] * a, (0, 2))[:, None, :]
+    np.testing.assert_allclose(slope(a, v), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [4, 7, 8, 13, 14, 16, 31])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_functions_and_sums_of_short_rows(n, dtype):
+    x, w = RNG.normal(size=(2, n)).astype(dtype)
+
+    def recurrence(x, w):
+        def step(carry, _):
+            h, total = carry
+            gate = 1 / (1 + np.exp(-(h * w)))
+            h = gate * np.tanh(h + w) + (1 - gate) * np.sin(h)
+            return (h, total + np.log(np.sum(np.exp(h))) + np.max(h) + np.sum(h * w)), h
+
+        (h, total), rows = bp.scan(step, (x, x[0] * 0), None, length=6)
+        return total + np.sum(h), rows
+
+    plain = bp.compile(recurrence)(x, w)
+    native = bp.compile(recurrence, backend="native")(x, w)
+    for one, other in zip(plain, native, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == dtype
+    h, total = x.copy(), dtype(0)
+    for _ in range(6):
+        gate = 1 / (1 + np.exp(-(h * w)))
+        h = gate * np.tanh(h + w) + (1 - gate) * np.sin(h)
+        total += np.log(np.sum(np.exp(h))) + np.max(h) + np.sum(h * w)
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(plain[0], total + np.sum(h), rtol=500 * eps, atol=500 * eps)
+
+    def loss(x, w):
+        return recurrence(x, w)[0]
+
+    slopes = [bp.grad(loss, (0, 1), backend=backend)(x, w) for backend in ("auto", "native")]
+    for one, other in zip(*slopes, strict=True):
+        np.testing.assert_array_equal(one, other)
+    bp.check_grads(loss, (x.astype(np.float64), w.astype(np.float64)), order=1)

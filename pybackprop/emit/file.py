@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..lowering.layout import CONST, INPUT, OUTPUT
 from .paste import needed
+from .reroll import Rolled, reroll
 from .rows import c_type, expression, is_function, literal, table
 from .schedule import Block, LoopStep, build
 from .storage import Storage, weight
@@ -262,6 +263,8 @@ class _Program:
 
     def __init__(self, lowering, constants, host):
         steps = build(lowering)
+        if sum(map(_statements, steps)) > MOST_STATEMENTS:
+            steps = reroll(steps)
         _check_size(steps)
         self.storage = Storage(steps)
         self.constants = constants
@@ -319,16 +322,16 @@ class _Program:
 def _is_scalar(step):
     if isinstance(step, LoopStep):
         return all(map(_is_scalar, step.body))
-    return isinstance(step, Block)
+    return isinstance(step, (Block, Rolled))
 
 
 def _check_size(steps):
     count = sum(_statements(s) for s in steps)
     if count > MOST_STATEMENTS:
         raise UnsupportedError(
-            f"the function has {count} statements on single numbers in a row, and a C compiler "
-            f"takes minutes for more than {MOST_STATEMENTS}; write the repetition as bp.scan, or "
-            "use backend='interpreter'"
+            f"the function has {count} statements on single numbers in a row that do not repeat, "
+            f"and a C compiler takes minutes for more than {MOST_STATEMENTS}; write the repetition "
+            "as bp.scan, or use backend='interpreter'"
         )
 
 
@@ -369,3 +372,5 @@ def _all_statements(steps):
             yield from _all_statements(step.body)
         elif isinstance(step, Block):
             yield from step.instructions
+        elif isinstance(step, Rolled):
+            yield from step.first

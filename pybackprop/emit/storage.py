@@ -7,6 +7,7 @@ memory at all. The others share the arena by their lives, counted in steps.
 
 from ..lowering.arena import ALIGNMENT, _Memory, _rounded
 from ..lowering.layout import ARENA, WINDOW
+from .reroll import Rolled
 from .schedule import Block, Group, LoopStep, Other
 
 _STATEMENTS = 300
@@ -55,11 +56,13 @@ class Storage:
         self.touches = {}
         self.variables, self.local, self.addresses = {}, set(), {}
         self._count = 0
-        self._loops = []
+        self._loops, self._rolled = [], []
         for number, function in enumerate(self.functions):
             self._walk(function, number, (number,))
+        for step in self._rolled:
+            self.local |= step.find_local(self.touches)
         for root, touch in self.touches.items():
-            if root.kind != ARENA or root.pinned:
+            if root.kind != ARENA or root.pinned or root in self.local:
                 continue
             if self._is_variable(root, touch):
                 self.variables[root] = f"v{len(self.variables)}"
@@ -83,6 +86,10 @@ class Storage:
                     self._note_instruction(instruction, step, function, body)
             elif isinstance(step, Other):
                 self._note_instruction(step.instruction, step, function, body, whole=True)
+            elif isinstance(step, Rolled):
+                self._rolled.append(step)
+                for instruction in step.instructions:
+                    self._note_instruction(instruction, step, function, body)
             else:
                 for member in step.members:
                     self._note_instruction(member.instruction, step, function, body)
@@ -113,6 +120,7 @@ class Storage:
             root.size <= 8
             and touch.single
             and not touch.moved
+            and not any(isinstance(step, Rolled) for step in touch.steps)
             and len(touch.kinds) == 1
             and len(touch.functions) == 1
         )
@@ -168,6 +176,8 @@ def weight(step):
         return 2 + sum(map(weight, step.body))
     if isinstance(step, Block):
         return len(step.instructions)
+    if isinstance(step, Rolled):
+        return step.period + 2
     return 2 * len(step.members) if isinstance(step, Group) else 3
 
 

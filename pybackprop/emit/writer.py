@@ -10,6 +10,7 @@ import numpy as np
 from ..lowering.layout import ARENA, CONST, INPUT, WINDOW
 from .groups import GroupWriter, plain_operation
 from .others import write_other
+from .reroll import Rolled, write_rolled
 from .rows import c_type, expression, is_function, literal
 from .schedule import ACC, Block, Group, LoopStep, Other, View
 
@@ -192,6 +193,8 @@ class FunctionWriter:
                 self._loop(step)
             elif isinstance(step, Group):
                 GroupWriter(self, step).write()
+            elif isinstance(step, Rolled):
+                write_rolled(self, step)
             else:
                 write_other(self, step.instruction)
             for key in [k for k in self.cache if k[0] in step.writes]:
@@ -205,20 +208,20 @@ class FunctionWriter:
             return
         if op == "COPY" and instruction.flags & ACC:
             refs.insert(0, d)
-        names = [self.value(r) for r in refs]
+        self._store(d, self.text(instruction, [self.value(r) for r in refs]))
+
+    def text(self, instruction, names):
+        """Give the C expression of a statement's result, operands by their names."""
+        op, d = instruction.op, instruction.d
         if op in ("SLOAD", "SSTORE"):
-            (ref,), (name,) = refs, names
-            text = name
-            if self.kind(ref) != "double":
-                text = f"(double)({name} != 0)"
-            elif self.kind(d) != "double":
-                text = f"(uint8_t)({name} != 0)"
-        elif instruction.flags & SCALAR:
-            text = self._called(op, names, F64) or expression(op, names, F64, F64)
-        else:
-            op, names, dtype = plain_operation(instruction, names)
-            text = self._called(op, names, dtype) or expression(op, names, dtype, d.dtype)
-        self._store(d, text)
+            (name,) = names
+            if self.kind(instruction.a) != "double":
+                return f"(double)({name} != 0)"
+            return f"(uint8_t)({name} != 0)" if self.kind(d) != "double" else name
+        if instruction.flags & SCALAR:
+            return self._called(op, names, F64) or expression(op, names, F64, F64)
+        op, names, dtype = plain_operation(instruction, names)
+        return self._called(op, names, dtype) or expression(op, names, dtype, d.dtype)
 
     def call(self, op, names, dtype):
         """Give the call of an elementary function out of line, or None if it is no such row."""
@@ -340,7 +343,7 @@ def _work(step):
     """Give the number of elements that a step works on, about."""
     if isinstance(step, LoopStep):
         return step.loop.trip * sum(map(_work, step.body))
-    if isinstance(step, Block):
+    if isinstance(step, (Block, Rolled)):
         return len(step.instructions)
     if isinstance(step, Group):
         size = 1

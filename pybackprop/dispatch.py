@@ -16,12 +16,15 @@ from .graph import CONSTANT, Value, _stack, leaked
 from .mutation import is_array, note_array, separate, writable_graph
 from .numpy import (
     _assign,
+    _choosing,
     _indexing,
     _picking,
     _products,
     _reduction,
     _selection,
     _shaping,
+    _sorting,
+    _ufunc_methods,
     _ufuncs,
     _updates,
 )
@@ -330,25 +333,11 @@ def _array_ufunc(self, ufunc, method, *inputs, **options):
     if method == "at":
         _assign.ufunc_at(name, *inputs)
         return None
-    if method == "reduce" and name in _REDUCTIONS:
-        options.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
-        if name in ("maximum", "minimum"):
-            options.pop("dtype", None)
-        return _REDUCTIONS[name](inputs[0], **options)
-    if method == "accumulate" and name in _ACCUMULATIONS:
-        options.setdefault("axis", inputs[1] if len(inputs) > 1 else 0)
-        return _ACCUMULATIONS[name](inputs[0], **options)
-    if method == "outer":
-        a, b = as_value(inputs[0]), as_value(inputs[1])
-        return function(_shaping.to_shape(a, a.shape + (1,) * b.ndim), b, **options)
+    if ufunc.nin == 2 and ufunc.nout == 1 and ufunc.signature is None:
+        ours = getattr(_ufunc_methods, method, None)
+        if ours is not None:
+            return _assign.entry(ours, name)(name, *inputs, **options)
     unsupported(f"{name}.{method} is not supported on traced values", self)
-
-
-_REDUCTIONS = {
-    "add": _reduction.sum, "multiply": _reduction.prod, "maximum": _reduction.max,
-    "minimum": _reduction.min, "logical_and": _reduction.all, "logical_or": _reduction.any,
-}  # fmt: skip
-_ACCUMULATIONS = {"add": _reduction.cumsum, "multiply": _reduction.cumprod}
 
 
 def _array_function(self, function, types, args, kwargs):
@@ -408,10 +397,63 @@ def _clip(self, min=None, max=None, out=None, **options):
     return _selection.clip.traced(self, min, max, out)
 
 
+def _compress(self, condition, axis=None, out=None):
+    """See ``numpy.ndarray.compress``."""
+    return _choosing.compress.traced(condition, self, axis, out)
+
+
 def _view(self, *args, **kwargs):
     if not args and not kwargs:
         return self
     unsupported("view is not supported on traced values", self)
+
+
+def _in_place(function):
+    """A method that gives an array the contents that a function of the surface makes of it."""
+
+    def method(self, *args, **kwargs):
+        graph = writable_graph(self, here)
+        graph.assign(self, function.traced(self, *args, **kwargs))
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"See ``numpy.ndarray.{function.__name__}``."
+    return method
+
+
+def _outside(name, instead):
+    def method(self, *args, **kwargs):
+        refuse_conversion(self, f"{name}()", instead)
+
+    method.__name__ = name
+    method.__doc__ = f"Refused: see ``numpy.ndarray.{name}``."
+    return method
+
+
+_RETURNED = "return the value from the function, and do it with the array that comes back"
+_REFUSED = {
+    "sort": _in_place(_sorting.sort),
+    "partition": _in_place(_sorting.partition),
+    "resize": _outside("resize", "values keep their shape; use x = np.resize(x, shape)"),
+    "nonzero": _outside(
+        "nonzero", "the number of positions would depend on data; use np.where(condition, x, y)"
+    ),
+    **{
+        name: _outside(name, _RETURNED)
+        for name in (
+            "tobytes", "tofile", "dump", "dumps", "byteswap", "getfield", "setfield", "setflags"
+        )  # fmt: skip
+    },
+}
+
+
+def _attribute_of_memory(name):
+    def get(self):
+        # AttributeError keeps hasattr() of other libraries truthful.
+        raise AttributeError(
+            f"a traced value has no {name}: it has no memory while tracing"
+        )
+
+    return property(get)
 
 
 _METHODS = {
@@ -425,7 +467,9 @@ _METHODS = {
     "swapaxes": _shaping.swapaxes, "squeeze": _shaping.squeeze, "repeat": _shaping.repeat,
     "take": _picking.take, "diagonal": _picking.diagonal, "trace": _picking.trace,
     "round": _selection.round, "copy": _shaping.copy, "conj": _ufuncs.conjugate,
-    "conjugate": _ufuncs.conjugate,
+    "conjugate": _ufuncs.conjugate, "argsort": _sorting.argsort,
+    "argpartition": _sorting.argpartition, "searchsorted": _sorting.searchsorted,
+    "choose": _choosing.choose,
 }  # fmt: skip
 # Loops over object arrays call methods named after the ufunc.
 _OBJECT_LOOPS = (
@@ -458,6 +502,10 @@ def install():
     for name, ufunc in (*_BINARY.items(), ("pow", "power"), ("matmul", "matmul")):
         forward = _FORWARD.get(name) or getattr(Value, f"__{name}__")
         setattr(Value, f"__i{name}__", _inplace(forward, ufunc))
+    for name, method in _REFUSED.items():
+        setattr(Value, name, method)
+    for name in ("base", "ctypes", "data", "flags", "strides"):
+        setattr(Value, name, _attribute_of_memory(name))
     for name in _OBJECT_LOOPS:
         setattr(Value, name, _method(_ufuncs.UFUNCS[name]))
     special = {
@@ -498,6 +546,7 @@ def install():
         "fill": _assign.fill,
         "put": _put,
         "view": _view,
+        "compress": _compress,
         "at": property(_updates.at),
         "T": property(_transpose_entry),
         "mT": property(_assign.entry(_shaping.matrix_transpose.traced)),

@@ -266,6 +266,7 @@ for _dtype in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "i
         _add("power", _bits, np.asarray([[2], [3]], _dtype))
         _add("left_shift", _bits, np.asarray([1, 2, 0, 3], _dtype))
         _add("right_shift", _bits, np.asarray(1, _dtype))
+        _add("gcd", _bits, np.asarray([12, 9, 0, 3], _dtype))
         for _name in ("square", "abs", "negative", "sign"):
             _add(_name, _bits)
 for _name in ("add", "multiply", "floor_divide", "remainder"):
@@ -363,6 +364,23 @@ for _positions in (np.array([2, 0, 2, 1]), np.array([[0, 3], [3, 3]]), np.array(
             exact=lambda x, p, u, add=_adds: _scatter_exact(x, p, u, add),
         )
 _add("gather", np.arange(6).reshape(1, 6, 1), np.array([5, 0]), exact=_gather_exact)
+
+# ---- order --------------------------------------------------------------------------------------
+
+_unsorted = np.array([[0.5, -0.0, np.nan, 0.0, -np.inf, 0.5], [3, 1, 2, np.inf, 1, -1]])
+_many = np.array(_rng.integers(-9, 9, (2, 300)), np.float64)
+_add("argsort", _unsorted, smooth=False)
+_add("argsort", _many, smooth=False)
+_add("argsort", np.sort(_many, 1), smooth=False)
+_add("argsort", _floats(2, 0), smooth=False)
+for _right in (False, True):
+    _add("search", np.sort(_unsorted, 1), _unsorted[:, :5].copy(), smooth=False, right=_right)
+    _add("search", np.sort(_many[:1], 1), _unsorted, smooth=False, right=_right)
+    _add("search", _floats(2, 0), _unsorted, smooth=False, right=_right)
+for _dtype in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"):
+    _add("argsort", np.array([[5, 0, 3, 255, 3, 0, 1]]).astype(_dtype))
+    _row = np.sort(np.array([[5, 0, 3, 127, 3]]).astype(_dtype), 1)
+    _add("search", _row, np.array([[3, 0, 9], [5, 1, 127]]).astype(_dtype), right=True)
 
 # ---- products and reductions --------------------------------------------------------------------
 

@@ -212,6 +212,8 @@ pbp_status pbp_check_copy(check *k);
 pbp_status pbp_check_zero(check *k);
 pbp_status pbp_check_index(check *k);
 pbp_status pbp_check_wrap(check *k);
+pbp_status pbp_check_sort(check *k);
+pbp_status pbp_check_search(check *k);
 pbp_status pbp_check_cumulate(check *k);
 
 #endif

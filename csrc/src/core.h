@@ -197,6 +197,7 @@ bool pbp_int_any_negative(uint32_t dtype, const pbp_shape *shape, const char *b)
 pbp_shaped_kernel pbp_cast_find(uint32_t to, uint32_t from);
 pbp_sweep_kernel pbp_int_reduce_find(uint32_t row, uint32_t dtype);
 pbp_sweep_kernel pbp_cumulate_find(uint32_t row, uint32_t dtype);
+pbp_sweep_kernel pbp_sort_find(uint32_t row, uint32_t dtype);
 
 /* n elements d[i] += a[i]; strides in bytes. */
 typedef void (*pbp_add_kernel)(int64_t n, char *d, int64_t d_stride, const char *a,

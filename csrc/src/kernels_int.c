@@ -56,14 +56,16 @@
       : b == -1 ? (T)(0 - (U)a)                                                                    \
                 : a / b - (a % b != 0 && (a < 0) != (b < 0)))                                      \
     X(N, MOD, T, T, b == 0 || b == -1 ? 0 : a % b != 0 && (a < 0) != (b < 0) ? a % b + b : a % b)  \
-    X(N, SHR, T, T, (uint64_t)b < 8 * sizeof(T) ? a >> b : a < 0 ? -1 : 0)
+    X(N, SHR, T, T, (uint64_t)b < 8 * sizeof(T) ? a >> b : a < 0 ? -1 : 0)                         \
+    X(N, GCD, T, T, gcd((uint64_t)(a < 0 ? 0 - (U)a : (U)a), (uint64_t)(b < 0 ? 0 - (U)b : (U)b)))
 #define UNSIGNED_ROWS(X, N, T, U)                                                                  \
     X(N, NEG, T, T, 0 - (U)a)                                                                      \
     X(N, ABS, T, T, a)                                                                             \
     X(N, SIGN, T, T, a != 0)                                                                       \
     X(N, FLOOR_DIV, T, T, b == 0 ? 0 : a / b)                                                      \
     X(N, MOD, T, T, b == 0 ? 0 : a % b)                                                            \
-    X(N, SHR, T, T, (uint64_t)b < 8 * sizeof(T) ? a >> b : 0)
+    X(N, SHR, T, T, (uint64_t)b < 8 * sizeof(T) ? a >> b : 0)                                      \
+    X(N, GCD, T, T, gcd(a, b))
 #define INTEGER_ROWS(X, N, T, U)                                                                   \
     X(N, SQUARE, T, T, (U)a *(U)a)                                                                 \
     X(N, ADD, T, T, (U)a + (U)b)                                                                   \
@@ -100,6 +102,17 @@ static uint64_t power(uint64_t a, uint64_t b)
         a *= a;
     }
     return result;
+}
+
+/* The greatest common divisor, by Euclid; 0 of two zeros. */
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        const uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
 }
 
 #define DEFINE(N, ROW, T, D, EXPR) KERNEL(N##_##ROW, T, D, EXPR)

@@ -292,6 +292,17 @@ PBP_PART uint64_t pbp_power(uint64_t a, uint64_t b)
     return result;
 }
 
+/* The greatest common divisor, by Euclid; 0 of two zeros. */
+PBP_PART uint64_t pbp_gcd(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        const uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 /* What does not fit is the smallest number, as NumPy has it on x86-64. */
 PBP_PART int32_t pbp_to_i32(double x)
 {

@@ -255,6 +255,10 @@ static void write_extents(writer *w, const pbp_tape *tape, const pbp_instruction
         write_list(w, " outer n bound inner ", p, 4);
     } else if (strcmp(group, "wrap") == 0) {
         write_list(w, " n bound ", p, 2);
+    } else if (strcmp(group, "sort") == 0) {
+        write_list(w, " outer n ", p, 2);
+    } else if (strcmp(group, "search") == 0) {
+        write_list(w, p[3] ? " right outer n m " : " left outer n m ", p, 3);
     } else if (strcmp(group, "scan_sum") == 0) {
         write_list(w, " ", p, 3);
     } else {

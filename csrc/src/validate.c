@@ -241,6 +241,10 @@ static pbp_status check_by_row(check *k)
         return pbp_check_index(k);
     case PBP_ROW_WRAP:
         return pbp_check_wrap(k);
+    case PBP_ROW_ARGSORT:
+        return pbp_check_sort(k);
+    case PBP_ROW_SEARCH:
+        return pbp_check_search(k);
     case PBP_ROW_CUMSUM:
     case PBP_ROW_CUMPROD:
         return pbp_check_cumulate(k);

@@ -383,3 +383,59 @@ pbp_status pbp_check_wrap(check *k)
     set_cost(k, k->params[0], 500);
     return PBP_OK;
 }
+
+pbp_status pbp_check_sort(check *k)
+{
+    TRY(check_flags(k, 0));
+    TRY(find_params(k, 2));
+    TRY(check_extents(k, k->params, 2));
+    const int64_t elements = k->params[0] * k->params[1];
+    TRY(check_operand(k, k->in->a, k->row.dtypes, "a", &k->a));
+    TRY(check_operand(k, k->in->d, PBP_INT64_ONLY, "d", &k->d));
+    TRY(begin(k, &k->a, elements));
+    TRY(begin(k, &k->d, elements));
+    TRY(finish(k, &k->a, "a", false));
+    TRY(finish(k, &k->d, "d", true));
+    TRY(check_apart(k, &k->a, "a"));
+    k->op->kernel.sweep = pbp_sort_find(k->in->row, k->a.operand->dtype);
+    if (k->op->kernel.sweep == NULL) {
+        FAIL("there is no kernel for its dtype");
+    }
+    k->runs = elements > 0;
+    set_cost(k, elements, 60000);
+    return PBP_OK;
+}
+
+pbp_status pbp_check_search(check *k)
+{
+    TRY(check_flags(k, 0));
+    TRY(find_params(k, 5));
+    const int64_t *p = k->params;
+    const int64_t rows[2] = {p[0], p[1]}, found[2] = {p[0], p[2]};
+    TRY(check_extents(k, rows, 2));
+    TRY(check_extents(k, found, 2));
+    if (p[3] != 0 && p[3] != 1) {
+        FAIL("right is neither 0 nor 1");
+    }
+    if (p[4] != 0 && p[4] != p[1]) {
+        FAIL("a_outer is neither 0 nor n");
+    }
+    TRY(check_operand(k, k->in->a, k->row.dtypes, "a", &k->a));
+    TRY(check_operand(k, k->in->b, 1u << k->a.operand->dtype, "b", &k->b));
+    TRY(check_operand(k, k->in->d, PBP_INT64_ONLY, "d", &k->d));
+    TRY(begin(k, &k->a, p[0] == 0 ? 0 : p[4] == 0 ? p[1] : p[0] * p[1]));
+    TRY(begin(k, &k->b, p[0] * p[2]));
+    TRY(begin(k, &k->d, p[0] * p[2]));
+    TRY(finish(k, &k->a, "a", false));
+    TRY(finish(k, &k->b, "b", false));
+    TRY(finish(k, &k->d, "d", true));
+    TRY(check_apart(k, &k->a, "a"));
+    TRY(check_apart(k, &k->b, "b"));
+    k->op->kernel.sweep = pbp_sort_find(k->in->row, k->a.operand->dtype);
+    if (k->op->kernel.sweep == NULL) {
+        FAIL("there is no kernel for its dtype");
+    }
+    k->runs = p[0] * p[2] > 0;
+    set_cost(k, p[0] * p[2], 30000);
+    return PBP_OK;
+}

@@ -41,6 +41,8 @@ static builder *everything(void)
     emit2(b, "GATHER", 0, PARAMS(b, 1, 4, 6, 4, 0), u, x, i);
     emit2(b, "SCATTER_ADD", 0, PARAMS(b, 2, 2, 6, 2, 2), y, u, i);
     emit1(b, "WRAP", 0, PARAMS(b, 4, 6), j, i);
+    emit1(b, "ARGSORT", 0, PARAMS(b, 2, 3), j, x);
+    emit2(b, "SEARCH", 0, PARAMS(b, 2, 3, 2, 1, 3), j, x, u);
     emit1(b, "CUMSUM", REVERSE, PARAMS(b, 2, 3, 4), u, x);
     emit1(b, "ZERO", 0, PARAMS(b, 64), t, PBP_NONE);
     const uint32_t outer = loop_begin(b, 3, 3, 0);

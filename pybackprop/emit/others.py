@@ -187,6 +187,42 @@ def _wrap(writer, instruction):
 # ---- along an axis ------------------------------------------------------------------------------
 
 
+# ---- order --------------------------------------------------------------------------------------
+
+_ORDERED = {
+    "bool": "u8", "int8": "i8", "uint8": "u8", "int16": "i16", "uint16": "u16", "int32": "i32",
+    "uint32": "u32", "int64": "i64", "uint64": "u64", "float32": "f32", "float64": "f64",
+}  # fmt: skip
+
+
+def _argsort(writer, instruction):
+    outer, n = instruction.params
+    _typed(writer, instruction, "d", "a")
+    writer.line("pbp_sorting sorting;")
+    writer.line("int64_t done = 0;")
+    writer.open(f"for (int64_t o = 0; o < {outer}; o++) {{")
+    writer.line(f"pbp_sorting_begin(&sorting, {n}, d + o * {n});")
+    writer.open("while (sorting.top > 0) {")
+    suffix = _ORDERED[instruction.a.dtype.name]
+    writer.line(f"done += pbp_argsort_{suffix}(&sorting, a + o * {n}, d + o * {n});")
+    for line in writer.poll_lines(f"done > {_POLL}", 8 * _POLL):
+        writer.line(line)
+    writer.line(f"done = done > {_POLL} ? 0 : done;")
+    writer.close()
+    writer.close()
+
+
+def _search(writer, instruction):
+    outer, n, m, right, a_outer = instruction.params
+    _typed(writer, instruction, "d", "a", "b")
+    writer.open(f"for (int64_t o = 0; o < {outer}; o++) {{")
+    writer.open(f"for (int64_t k = 0; k < {m}; k++) {{")
+    suffix = _ORDERED[instruction.a.dtype.name]
+    call = f"pbp_search_{suffix}({n}, a + o * {a_outer}, b[o * {m} + k], {right})"
+    writer.line(f"d[o * {m} + k] = {call};")
+    _index_end(writer, m, 8, outer)
+
+
 def _cumulate(writer, instruction):
     outer, n, inner = instruction.params
     dtype = instruction.d.dtype
@@ -313,5 +349,5 @@ _WRITERS = {
     "MATMUL": _matmul, "GATHER": _gather, "SCATTER_SET": _scatter, "SCATTER_ADD": _scatter,
     "WRAP": _wrap, "CUMSUM": _cumulate, "CUMPROD": _cumulate, "SUM": _reduce, "PROD": _reduce,
     "MAX_OF": _reduce, "MIN_OF": _reduce, "DOT": _reduce, "ARGMAX": _reduce, "ARGMIN": _reduce,
-    "POW": _power,
+    "POW": _power, "ARGSORT": _argsort, "SEARCH": _search,
 }  # fmt: skip

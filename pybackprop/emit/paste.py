@@ -9,7 +9,7 @@ import functools
 import re
 from pathlib import Path
 
-HEADERS = ("float_math.h", "simd_math.h", "native_runtime.h")
+HEADERS = ("float_math.h", "simd_math.h", "native_runtime.h", "order.h")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _DEFINED = re.compile(
     r"^(?:PBP_(?:INLINE|RARE|PART|CALL)|static|typedef)\b[^;{=]*?\b(pbp_\w+)\s*(?:\(|\[|;|\{|$)",

@@ -19,7 +19,7 @@ C_TYPES = {
 }  # fmt: skip
 TRIGONOMETRIC = {"SIN": "sin", "COS": "cos", "TAN": "tan"}
 # Rows that call the C library's functions, so that a loop over them is no vector loop.
-NOT_VECTORS = {"FMOD", "NEXTAFTER", "MOD", "FLOOR_DIV"}
+NOT_VECTORS = {"FMOD", "NEXTAFTER", "MOD", "FLOOR_DIV", "GCD"}
 COMPARES = {"EQ", "NE", "LT", "LE", "ISNAN", "ISINF", "ISFINITE", "SIGNBIT"}
 
 _INTEGERS = {
@@ -45,6 +45,7 @@ _SIGNED = {
     ": a / b - (a % b != 0 && (a < 0) != (b < 0))",
     "MOD": "b == 0 || b == -1 ? 0 : a % b != 0 && (a < 0) != (b < 0) ? a % b + b : a % b",
     "SHR": "(uint64_t)b < 8 * sizeof(T) ? a >> b : a < 0 ? -1 : 0",
+    "GCD": "pbp_gcd(a < 0 ? 0 - (U)a : (U)a, b < 0 ? 0 - (U)b : (U)b)",
 }
 _UNSIGNED = {
     "ABS": "a",
@@ -52,6 +53,7 @@ _UNSIGNED = {
     "FLOOR_DIV": "b == 0 ? 0 : a / b",
     "MOD": "b == 0 ? 0 : a % b",
     "SHR": "(uint64_t)b < 8 * sizeof(T) ? a >> b : 0",
+    "GCD": "pbp_gcd(a, b)",
 }
 _TRUTHS = {
     "MOV": "a",

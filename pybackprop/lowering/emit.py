@@ -22,7 +22,7 @@ SA, SB, SC, ACC, COLUMNS, REVERSE = 1, 2, 4, 8, 16, 32
 SCALAR = 1 << 15
 _COMPARES = {"EQ", "NE", "LT", "LE", "ISNAN", "ISINF", "ISFINITE", "SIGNBIT"}
 _LOGICAL = {"AND", "OR", "XOR", "NOT"}
-_INTEGER_ONLY = {"SHL", "SHR"}
+_INTEGER_ONLY = {"SHL", "SHR", "GCD"}
 
 
 # How an instruction adds its result to what is there.
@@ -977,6 +977,36 @@ class Lowering:
             value,
             lambda place, adding: (
                 self.emit(op, place, source, flags=flags, params=params) if value.size else None
+            ),
+            contiguous=True,
+        )
+
+    def argsort(self, node):
+        """The permutation that sorts each row."""
+        (value,), (operand,) = node.outputs, node.operands
+        source = self.contiguous(self.ref(operand))
+        self.produce(
+            value,
+            lambda place, adding: (
+                self.emit("ARGSORT", place, source, params=list(value.shape))
+                if value.size
+                else None
+            ),
+            contiguous=True,
+        )
+
+    def search(self, node):
+        """Places of values in sorted rows."""
+        (value,) = node.outputs
+        rows, wanted = node.operands
+        a, b = self.contiguous(self.ref(rows)), self.contiguous(self.ref(wanted))
+        outer, n = value.shape[0], rows.shape[1]
+        right = int(node.attributes["right"])
+        params = [outer, n, value.shape[1], right, n if rows.shape[0] == outer else 0]
+        self.produce(
+            value,
+            lambda place, adding: (
+                self.emit("SEARCH", place, a, b, params=params) if value.size else None
             ),
             contiguous=True,
         )

@@ -32,8 +32,10 @@ from numpy import (
 
 from . import (
     _assign,
+    _bits,
     _creation,
     _einsum,
+    _plain,
     _products,
     _reduction,
     _selection,
@@ -42,6 +44,39 @@ from . import (
     linalg,
 )
 from ._assign import copyto, fill_diagonal, place, put, put_along_axis, putmask
+from ._bits import (
+    bitwise_count,
+    fix,
+    frexp,
+    gcd,
+    isneginf,
+    isposinf,
+    lcm,
+    ldexp,
+    packbits,
+    spacing,
+    unpackbits,
+)
+from ._choosing import (
+    apply_along_axis,
+    apply_over_axes,
+    block,
+    choose,
+    compress,
+    delete,
+    diag_indices_from,
+    extract,
+    insert,
+    ix_,
+    piecewise,
+    ravel_multi_index,
+    resize,
+    select,
+    tril_indices_from,
+    triu_indices_from,
+    unravel_index,
+    vectorize,
+)
 from ._common import as_value
 from ._creation import (
     arange,
@@ -50,6 +85,7 @@ from ._creation import (
     asarray,
     ascontiguousarray,
     can_cast,
+    common_type,
     empty,
     empty_like,
     eye,
@@ -60,6 +96,7 @@ from ._creation import (
     indices,
     iscomplexobj,
     isrealobj,
+    isscalar,
     linspace,
     logspace,
     meshgrid,
@@ -74,7 +111,33 @@ from ._creation import (
     zeros_like,
 )
 from ._einsum import einsum
+from ._lines import (
+    convolve,
+    correlate,
+    cross,
+    cumulative_prod,
+    cumulative_sum,
+    ediff1d,
+    gradient,
+    interp,
+    sinc,
+    trapezoid,
+    unwrap,
+)
 from ._picking import diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
+from ._polynomials import (
+    poly,
+    polyadd,
+    polyder,
+    polydiv,
+    polyfit,
+    polyint,
+    polymul,
+    polysub,
+    polyval,
+    roots,
+    vander,
+)
 from ._products import (
     dot,
     inner,
@@ -114,9 +177,9 @@ from ._selection import (
     allclose,
     around,
     array_equal,
+    array_equiv,
     clip,
     diff,
-    ediff1d,
     imag,
     isclose,
     nan_to_num,
@@ -166,6 +229,40 @@ from ._shaping import (
     vsplit,
     vstack,
 )
+from ._sorting import (
+    argpartition,
+    argsort,
+    bincount,
+    digitize,
+    histogram,
+    histogram2d,
+    histogram_bin_edges,
+    histogramdd,
+    isin,
+    lexsort,
+    partition,
+    searchsorted,
+    sort,
+    sort_complex,
+)
+from ._statistics import (
+    corrcoef,
+    cov,
+    median,
+    nanargmax,
+    nanargmin,
+    nancumprod,
+    nancumsum,
+    nanmax,
+    nanmedian,
+    nanmin,
+    nanpercentile,
+    nanquantile,
+    nanstd,
+    nanvar,
+    percentile,
+    quantile,
+)
 from ._ufuncs import UFUNCS
 from ._updates import at
 
@@ -179,6 +276,7 @@ for _name in [
     if callable(function) and not name.startswith("_") and hasattr(function, "traced")
 ]:
     globals()[_name] = getattr(_ufuncs, _name)
+globals().update(_plain.functions())
 divmod, modf = _ufuncs.divmod, _ufuncs.modf
 UFUNCS["matmul"], UFUNCS["vecdot"] = matmul, vecdot
 UFUNCS["matvec"], UFUNCS["vecmat"] = matvec, vecmat

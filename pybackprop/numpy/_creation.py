@@ -229,6 +229,20 @@ def can_cast(from_, to, casting="safe"):
     return np.can_cast(from_.dtype if isinstance(from_, Value) else from_, to, casting)
 
 
+def isscalar(element):
+    """See ``numpy.isscalar``; a traced value is none, as a 0-d array is none."""
+    return False if isinstance(element, Value) else np.isscalar(element)
+
+
+def common_type(*arrays):
+    """See ``numpy.common_type``: the floating dtype of arrays."""
+    samples = []
+    for x in arrays:
+        value = as_value(x) if holds_value(x) else np.asarray(x)
+        samples.append(np.empty((), value.dtype))
+    return np.common_type(*samples)
+
+
 def iscomplexobj(x):
     """See ``numpy.iscomplexobj``."""
     return False if holds_value(x) else np.iscomplexobj(x)

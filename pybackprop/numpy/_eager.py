@@ -46,6 +46,34 @@ def surface(dynamic=1, static_integers=False):
     return decorate
 
 
+def composed(dynamic=1):
+    """Decorate a function of values that NumPy's namesake computes where nothing is traced.
+
+    So plain arrays get NumPy's result in every respect. Where NumPy is too old to have the
+    function, it is compiled and run, as by :func:`surface`.
+
+    Parameters
+    ----------
+    dynamic : int
+        See :func:`surface`.
+    """
+
+    def decorate(function):
+        theirs = getattr(np, function.__name__, None)
+        fallback = surface(dynamic)(function) if theirs is None else theirs
+
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            if holds_value(args) or (kwargs and holds_value(list(kwargs.values()))):
+                return function(*args, **kwargs)
+            return fallback(*args, **kwargs)
+
+        call.traced = function
+        return call
+
+    return decorate
+
+
 def _run(function, names, dynamic, static_integers, args, kwargs):
     if dynamic < 0:
         first, last = -dynamic - 1, len(args)

@@ -121,6 +121,20 @@ def array_equal(a1, a2, equal_nan=False):
     return all.traced(same)
 
 
+@surface(2)
+def array_equiv(a1, a2):
+    """See ``numpy.array_equiv``: whether the arrays are equal as broadcast."""
+    from ..primitives.base import broadcast_shapes
+    from ._reduction import all
+
+    a, b = promoted(a1, a2)
+    try:
+        broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        return scalar(False, BOOL)
+    return all.traced(ew.equal(a, b))
+
+
 @surface()
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     """See ``numpy.nan_to_num``."""
@@ -146,7 +160,7 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     pieces = []
     for extra, first in ((prepend, True), (append, False)):
         if extra is not None:
-            extra = as_value(extra, x.dtype if is_number(extra) else None)
+            extra = as_value(extra)
             if not extra.ndim:
                 from ..primitives.base import broadcast
 
@@ -164,13 +178,6 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
         earlier = shaping.slice_axis(x, axis, 0, extent - 1)
         x = ew.not_equal(later, earlier) if x.dtype == BOOL else ew.subtract(later, earlier)
     return x
-
-
-@surface()
-def ediff1d(ary):
-    """See ``numpy.ediff1d``, without its ends."""
-    x = as_value(ary)
-    return diff.traced(shaping.reshape(x, shape=(x.size,)))
 
 
 @surface()

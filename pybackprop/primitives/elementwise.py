@@ -969,7 +969,7 @@ class Not(Bits):
 
 
 class Shift(Bits):
-    """Bits moved within an integer."""
+    """Rows of two integers that truth values lack."""
 
     def infer(self, *operands):
         shape, dtype = super().infer(*operands)
@@ -988,6 +988,12 @@ class RightShift(Shift):
     """a >> b."""
 
     name, instruction, function = "right_shift", "SHR", np.right_shift
+
+
+class Gcd(Shift):
+    """Greatest common divisor of abs(a) and abs(b); 0 of two zeros."""
+
+    name, instruction, function = "gcd", "GCD", np.gcd
 
 
 # ---- dtypes and structure -----------------------------------------------------------------------
@@ -1093,5 +1099,5 @@ maximum, minimum, select = Maximum(), Minimum(), Select()
 equal, not_equal, less, less_equal = Equal(), NotEqual(), Less(), LessEqual()
 isnan, isinf, isfinite, signbit = IsNan(), IsInf(), IsFinite(), Signbit()
 logical_and, logical_or, logical_xor, logical_not = And(), Or(), Xor(), Not()
-left_shift, right_shift = LeftShift(), RightShift()
+left_shift, right_shift, gcd = LeftShift(), RightShift(), Gcd()
 convert, accumulate, stop_gradient = Convert(), Accumulate(), StopGradient()

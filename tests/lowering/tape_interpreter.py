@@ -131,6 +131,7 @@ MAPS = {
     "XOR": np.bitwise_xor,
     "SHL": np.left_shift,
     "SHR": np.right_shift,
+    "GCD": np.gcd,
     "ISNAN": np.isnan,
     "ISINF": np.isinf,
     "ISFINITE": np.isfinite,
@@ -429,6 +430,22 @@ class Interpreter:
         if count and (index.min() < -bound or index.max() >= bound):
             raise IndexError("position out of range")
         self._view(d, (count,), (8,), True, False)[...] = np.where(index < 0, index + bound, index)
+
+    def _argsort(self, flags, at, d, a, b):
+        outer, n = self.params[at : at + 2]
+        source = self._dense(a, (outer, n, 1))
+        place = self._dense(d, (outer, n, 1), True, False)
+        place[...] = np.argsort(source, axis=1, kind="stable")
+
+    def _search(self, flags, at, d, a, b):
+        outer, n, m, right, step = self.params[at : at + 5]
+        item = DTYPES[self.operands[a][1]].itemsize
+        rows = self._view(a, (outer, n), (step * item, item))
+        wanted = self._dense(b, (outer, m, 1))
+        place = self._dense(d, (outer, m, 1), True, False)
+        for o in range(outer):
+            side = "right" if right else "left"
+            place[o, :, 0] = np.searchsorted(rows[o], wanted[o, :, 0], side)
 
     def _cumulate(self, function, flags, at, d, a):
         shape = self.params[at : at + 3]

@@ -174,8 +174,6 @@ def test_reduce_accumulate_outer():
     compare(lambda a: [np.maximum.reduce(a, axis=1), np.logical_and.reduce(a > 0)], x)
     compare(lambda a: [np.add.accumulate(a), np.multiply.accumulate(a, axis=1)], x)
     compare(lambda a: np.subtract.outer(a[0], a[1]), x)
-    with pytest.raises(UnsupportedError, match="add"):
-        call(lambda a: np.add.reduceat(a, [0]), x)
 
 
 def test_two_outputs():

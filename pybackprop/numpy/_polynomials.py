@@ -1,0 +1,232 @@
+"""Polynomials by their coefficients, the highest power first, on values.
+
+Leading zeros cannot be seen in a trace, so results keep the length that the operands' lengths
+give, where NumPy would trim them.
+"""
+
+import operator
+
+import numpy as np
+
+from ..graph import Value
+from ..primitives import elementwise as ew
+from ..primitives import shaping
+from ..primitives.base import broadcast, filled
+from ._common import (
+    FLOAT64,
+    as_value,
+    cast,
+    holds_value,
+    promoted,
+    refuse_conversion,
+    static_index,
+)
+from ._eager import composed
+from ._lines import convolved, part
+from ._products import matmul
+from ._shaping import to_shape
+from ._ufuncs import OPERATIONS
+
+add, multiply = OPERATIONS["add"], OPERATIONS["multiply"]
+
+
+def _line(p):
+    p = as_value(p)
+    p = to_shape(p, (1,)) if not p.ndim else p
+    if p.ndim != 1:
+        raise ValueError("Polynomial must be 1d only.")
+    return p
+
+
+@composed(2)
+def polyval(p, x):
+    """See ``numpy.polyval``, by Horner's rule."""
+    p = as_value(p)
+    x = as_value(x)
+    y = filled(x.shape, 0, x.dtype)
+    for i in range(p.shape[0]):
+        y = add(multiply(y, x), p[i])
+    return y
+
+
+def _sum_of(a, b, combine):
+    a, b = promoted(_line(a), _line(b))
+    n = a.shape[0] if a.shape[0] > b.shape[0] else b.shape[0]
+    return combine(_longer(a, n), _longer(b, n))
+
+
+def _longer(p, n):
+    extra = n - p.shape[0]
+    return shaping.pad(p, lows=(extra,), highs=(0,), interiors=(0,)) if extra else p
+
+
+@composed(2)
+def polyadd(a1, a2):
+    """See ``numpy.polyadd``."""
+    return _sum_of(a1, a2, ew.add)
+
+
+@composed(2)
+def polysub(a1, a2):
+    """See ``numpy.polysub``."""
+    return _sum_of(a1, a2, ew.subtract)
+
+
+@composed(2)
+def polymul(a1, a2):
+    """See ``numpy.polymul``; leading zeros stay."""
+    a, b = promoted(_line(a1), _line(a2))
+    return convolved(a, b) if a.size >= b.size else convolved(b, a)
+
+
+@composed(2)
+def polydiv(u, v):
+    """See ``numpy.polydiv``; quotient and remainder, whose leading zeros stay."""
+    u, v = promoted(_line(u), _line(v))
+    if u.dtype.kind != "f":
+        u, v = cast(u, FLOAT64), cast(v, FLOAT64)
+    n, m = u.shape[0], v.shape[0]
+    if n < m:
+        return filled((1,), 0, u.dtype), u
+    head = v[0]
+    rest, digits = u, []
+    for k in range(n - m + 1):
+        digit = ew.divide(rest[k], head)
+        digits.append(to_shape(digit, (1,)))
+        taken = shaping.pad(
+            ew.multiply(digit, v), lows=(k,), highs=(n - m - k,), interiors=(0,)
+        )
+        rest = ew.subtract(rest, taken)
+    quotient = digits[0] if len(digits) == 1 else shaping.concatenate(*digits, axis=0)
+    remainder = part(rest, 0, n - m + 1, None) if m > 1 else filled((1,), 0, u.dtype)
+    return quotient, remainder
+
+
+@composed()
+def polyder(p, m=1):
+    """See ``numpy.polyder``."""
+    m = static_index(m, "an order")
+    if m < 0:
+        raise ValueError("Order of derivative must be positive (see polyint)")
+    p = _line(p)
+    for _ in range(m):
+        n = p.shape[0] - 1
+        if n < 1:
+            return filled((0,), 0, p.dtype)
+        p = multiply(part(p, 0, 0, n), as_value(np.arange(n, 0, -1)))
+    return p
+
+
+@composed()
+def polyint(p, m=1, k=None):
+    """See ``numpy.polyint``; the constants ``k`` may be traced."""
+    m = static_index(m, "an order")
+    if m < 0:
+        raise ValueError("Order of integral must be positive (see polyder)")
+    p = _line(p)
+    constants = as_value(0.0 if k is None else k)
+    constants = to_shape(constants, (constants.size,))
+    if constants.size == 1 and m > 1:
+        constants = broadcast(constants, (m,))
+    if constants.size < m:
+        raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
+    for i in range(m):
+        n = p.shape[0]
+        divided = OPERATIONS["divide"](p, as_value(np.arange(n, 0, -1)))
+        pieces = promoted(divided, part(constants, 0, i, i + 1))
+        p = shaping.concatenate(*pieces, axis=0)
+    return p
+
+
+@composed()
+def poly(seq_of_zeros):
+    """See ``numpy.poly``, of zeros."""
+    zeros_ = as_value(seq_of_zeros)
+    if zeros_.ndim == 2:
+        refuse_conversion(
+            zeros_, "poly of a matrix", "it needs eigenvalues; give these to poly instead"
+        )
+    zeros_ = _line(zeros_)
+    if zeros_.dtype.kind != "f":
+        zeros_ = cast(zeros_, FLOAT64)
+    y = filled((1,), 1, zeros_.dtype)
+    for i in range(zeros_.shape[0]):
+        moved = shaping.pad(y, lows=(1,), highs=(0,), interiors=(0,))
+        raised = shaping.pad(y, lows=(0,), highs=(1,), interiors=(0,))
+        y = ew.subtract(raised, ew.multiply(moved, zeros_[i]))
+    return y
+
+
+@composed()
+def vander(x, N=None, increasing=False):
+    """See ``numpy.vander``."""
+    x = as_value(x)
+    if x.ndim != 1:
+        raise ValueError("x must be a one-dimensional array or sequence.")
+    count = x.shape[0] if N is None else operator.index(static_index(N, "a number of columns"))
+    if count < 0:
+        raise ValueError("negative dimensions are not allowed")
+    # NumPy's result is of int64 for small integers.
+    x = cast(x, np.result_type(x.dtype, int))
+    n = x.shape[0]
+    if not count:
+        return filled((n, 0), 1, x.dtype)
+    column = filled((n, 1), 1, x.dtype)
+    base, columns = to_shape(x, (n, 1)), [column]
+    for _ in range(count - 1):
+        column = ew.multiply(column, base)
+        columns.append(column)
+    columns = columns if increasing else columns[::-1]
+    return columns[0] if count == 1 else shaping.concatenate(*columns, axis=1)
+
+
+@composed(2)
+def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
+    """See ``numpy.polyfit``; ``y`` may be traced, ``x`` and the weights must be plain arrays.
+
+    The coefficients are linear in ``y``: a product with a matrix known while tracing.
+    """
+    if holds_value([x, w]) or full or cov:
+        refuse_conversion(
+            x if isinstance(x, Value) else as_value(y),
+            "polyfit with traced x or w, full= or cov=",
+            "solve np.linalg.lstsq(np.vander(x, deg + 1), y) instead",
+        )
+    if holds_value([deg, rcond]):
+        refuse_conversion(as_value(y), "polyfit with traced deg or rcond", "give numbers")
+    x = np.asarray(x, np.float64)
+    order = operator.index(deg) + 1
+    values = as_value(y)
+    if deg < 0:
+        raise ValueError("expected deg >= 0")
+    if x.ndim != 1 or not x.size:
+        raise TypeError("expected 1D vector for x")
+    if values.ndim not in (1, 2):
+        raise TypeError("expected 1D or 2D array for y")
+    if values.shape[0] != x.shape[0]:
+        raise TypeError("expected x and y to have same length")
+    left = np.vander(x, order)
+    if w is not None:
+        w = np.asarray(w, np.float64)
+        if w.shape != x.shape:
+            raise TypeError("expected w and y to have the same length")
+        left = left * w[:, None]
+    scale = np.sqrt((left * left).sum(0))
+    rcond = x.size * np.finfo(x.dtype).eps if rcond is None else rcond
+    inverse = np.linalg.pinv(left / scale, rcond) / scale[:, None]
+    if w is not None:
+        inverse = inverse * w
+    return matmul.traced(as_value(inverse), cast(values, FLOAT64))
+
+
+def roots(p):
+    """See ``numpy.roots``; of plain arrays."""
+    if holds_value(p):
+        refuse_conversion(
+            as_value(p),
+            "roots",
+            "the number of roots depends on data; iterate Newton's method with bp.scan",
+        )
+    return np.roots(p)
+
+

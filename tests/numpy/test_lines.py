@@ -1,0 +1,172 @@
+"""Functions of samples along a line, and polynomials: NumPy's values and derivatives."""
+
+import numpy as np
+import pytest
+
+import pybackprop as bp
+import pybackprop.numpy as bnp
+from surface import differentiable, same
+
+rng = np.random.default_rng(5)
+X = rng.normal(size=(3, 5))
+LONG = rng.normal(size=70)
+INTS = rng.integers(-4, 9, (3, 5))
+KNOTS, HEIGHTS = np.array([-1.5, -0.5, 0.1, 0.8, 2.0]), rng.normal(size=5)
+UNEVEN = np.array([0.0, 0.5, 2.0, 2.5, 4.0])
+OFFSETS = np.arange(5) * 2.5
+
+VALUES = {
+    "cumulative": lambda a: (
+        np.cumulative_sum(a, axis=1, include_initial=True),
+        np.cumulative_prod(a[0]),
+        np.cumulative_prod(a, axis=0, include_initial=True),
+    ),
+    "ediff1d": lambda a: (np.ediff1d(a), np.ediff1d(a, to_end=a[0, :2], to_begin=1)),
+    "diff": lambda a: (np.diff(a, 2), np.diff(a, axis=0, prepend=0, append=a[:1])),
+    "trapezoid": lambda a: (
+        np.trapezoid(a),
+        np.trapezoid(a, UNEVEN, axis=1),
+        np.trapezoid(a, a**2, axis=0),
+        np.trapezoid(a, dx=2),
+    ),
+    "gradient": lambda a: np.gradient(a),
+    "gradient edges": lambda a: np.gradient(a, 2, 0.5, edge_order=2),
+    "gradient uneven": lambda a: np.gradient(a, UNEVEN, axis=1),
+    "gradient uneven edges": lambda a: np.gradient(a, UNEVEN, axis=1, edge_order=2),
+    "gradient even coordinates": lambda a: np.gradient(a[0], np.arange(5)),
+    "unwrap": lambda a: (np.unwrap(a * 4), np.unwrap(a * 4, axis=0, period=3, discont=2)),
+    "convolve": lambda a: (np.convolve(a[0], a[1]), np.convolve(a[0], a[1, :2], "same")),
+    "convolve modes": lambda a: (
+        np.convolve(a[0, :2], a[1], "same"),
+        np.convolve(a[0], a[1, :3], "valid"),
+    ),
+    "correlate": lambda a: (
+        np.correlate(a[0], a[1]),
+        np.correlate(a[0], a[1, :2], "same"),
+        np.correlate(a[0, :4], a[1], "same"),
+        np.correlate(a[0, :2], a[1], "full"),
+        np.correlate(a[0, :2], a[1], "valid"),
+    ),
+    "cross": lambda a: (np.cross(a[:, :3], a[:, 2:]), np.cross(a, a[::-1], axis=0)),
+    "cross axes": lambda a: np.cross(a, a[:, ::-1], axisa=0, axisb=0, axisc=0),
+    "vander": lambda a: (np.vander(a[0]), np.vander(a[0], 3, True), np.vander(a[0], 0)),
+    "polyval": lambda a: (np.polyval(a[0], a[1]), np.polyval([2, 0, 1], a), np.polyval(a[0], 2)),
+    "polyadd": lambda a: (np.polyadd(a[0], a[1, :2]), np.polysub(a[0, :3], a[1])),
+    "polymul": lambda a: np.polymul(a[0] ** 2 + 1, a[1] ** 2 + 1),
+    "polyder": lambda a: (np.polyder(a[0]), np.polyder(a[0], 3), np.polyint(a[0])),
+    "polyint": lambda a: np.polyint(a[0], 2, [3, 4]),
+    "sinc": lambda a: np.sinc(a),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("x", [X, X.astype(np.float32), INTS, INTS.astype(np.int16)],
+                         ids=["f8", "f4", "i8", "i2"])  # fmt: skip
+def test_values(name, x):
+    same(VALUES[name], x)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (70, 1), (70, 20), (70, 70), (3, 50), (33, 17)])
+def test_lengths_of_convolutions(n, m):
+    a, v = rng.normal(size=n), rng.normal(size=m)
+    for mode in ("full", "same", "valid"):
+        same(lambda a, v, mode=mode: (np.convolve(a, v, mode), np.correlate(a, v, mode)), a, v)
+
+
+@pytest.mark.parametrize("x", [X, X.astype(np.float32), INTS], ids=["f8", "f4", "i8"])
+def test_interp(x):
+    same(
+        lambda a: (
+            np.interp(a, KNOTS, HEIGHTS),
+            np.interp(a, KNOTS, HEIGHTS, left=-7, right=np.nan),
+            np.interp(a, KNOTS[::-1], HEIGHTS, period=3.0),
+            np.interp(a, KNOTS[:1], HEIGHTS[:1], left=3),
+        ),
+        x,
+    )
+    at_knots = np.concatenate([KNOTS, [np.nan, -np.inf, np.inf]])
+    same(lambda a: np.interp(a, KNOTS, HEIGHTS), at_knots)
+
+
+DERIVATIVES = {
+    "cumulative": lambda a: np.cumulative_prod(a, axis=1, include_initial=True),
+    "trapezoid": lambda a: np.trapezoid(a**2, np.exp(a), axis=0),
+    "gradient": lambda a: np.gradient(a**2, edge_order=2),
+    "gradient by coordinates": lambda a: np.gradient(a[0], OFFSETS + a[1], edge_order=2),
+    "gradient by spacing": lambda a: np.gradient(a, 1 + a[0, 0] ** 2, axis=1),
+    "unwrap": lambda a: np.unwrap(a * 4),
+    "interp": lambda a: np.interp(a, KNOTS, HEIGHTS),
+    "interp by heights": lambda a: np.interp(X[0], KNOTS, a[1] ** 2),
+    "interp by knots": lambda a: np.interp(X[0], OFFSETS / 5 - 1 + a[0] * 0.1, a[1]),
+    "interp by period": lambda a: np.interp(a * 3, KNOTS, a[1], period=5 + a[0, 0] * 0.1),
+    "convolve": lambda a: np.convolve(a[0], a[1], "same"),
+    "convolve long": lambda a: np.convolve(LONG, np.tile(a[0], 4) * a[1, 1], "valid"),
+    "correlate": lambda a: np.correlate(a[0], a[1, :2], "full"),
+    "cross": lambda a: np.cross(a[:, :3], a[:, 2:]),
+    "vander": lambda a: np.vander(a[0]),
+    "polyval": lambda a: np.polyval(a[0], a[1:]),
+    "polymul": lambda a: np.polymul(a[0], a[1]),
+    "polyint": lambda a: np.polyint(a[0] ** 2, 2, a[1]),
+    "polydiv": lambda a: bnp.polydiv(a[0], 3 + a[1, :2]) if isinstance(a, bp.graph.Value)
+    else [_padded(p, n) for p, n in zip(np.polydiv(a[0], 3 + a[1, :2]), (4, 1), strict=True)],
+    "poly": lambda a: np.poly(a[0]),
+    "polyfit": lambda a: np.polyfit(UNEVEN, a[0] ** 2, 2, w=HEIGHTS**2),
+    "sinc": lambda a: np.sinc(a),
+    "sinc near 0": lambda a: np.sinc(a * 1e-2) * 1e4,
+}  # fmt: skip
+
+
+def _padded(p, n):
+    return np.concatenate([np.zeros(n - len(p)), p])
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_derivatives(name):
+    differentiable(DERIVATIVES[name], X)
+
+
+def test_sinc_at_zero():
+    assert bp.grad(np.sinc)(0.0) == 0
+    np.testing.assert_allclose(bp.grad(bp.grad(np.sinc))(0.0), -(np.pi**2) / 3, rtol=1e-15)
+    x = np.linspace(-3, 3, 1001)
+    np.testing.assert_allclose(bp.compile(np.sinc)(x), np.sinc(x), rtol=1e-13, atol=1e-16)
+
+
+def test_interp_at_knots():
+    slopes = np.diff(HEIGHTS) / np.diff(KNOTS)
+    gradient = bp.grad(lambda a: np.sum(np.interp(a, KNOTS, HEIGHTS)))(KNOTS)
+    np.testing.assert_allclose(gradient, np.append(slopes, slopes[-1]), rtol=1e-14)
+    outside = bp.grad(lambda a: np.sum(np.interp(a, KNOTS, HEIGHTS)))(np.array([-9.0, 9, np.inf]))
+    np.testing.assert_array_equal(outside, 0)
+
+
+def test_polynomials():
+    x = np.array([1.0, 2.0, -3.0, 0.5])
+    same(lambda a: (np.poly(a), np.polydiv(a, [2.0, 1.0])), x)
+    same(lambda a: np.polyfit(np.arange(4.0), a, 2), x, rtol=1e-9)
+    same(lambda a: np.polyfit(np.arange(4.0), np.stack([a, a**2], 1), 1, w=[1, 2, 1, 3]), x,
+         rtol=1e-9)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "words"),
+    [
+        (lambda a: np.cumulative_sum(a), ValueError, "axis"),
+        (lambda a: np.gradient(a, axis=1, edge_order=3), ValueError, "edge_order"),
+        (lambda a: np.gradient(a[:1]), ValueError, "too small"),
+        (lambda a: np.gradient(a, [1.0, 2.0], axis=0), ValueError, "match"),
+        (lambda a: np.interp(a, KNOTS, HEIGHTS[:2]), ValueError, "same length"),
+        (lambda a: np.interp(a, [], []), ValueError, "empty"),
+        (lambda a: np.convolve(a, a), ValueError, "too deep"),
+        (lambda a: np.convolve(a[0], a[0, :0]), ValueError, "empty"),
+        (lambda a: np.convolve(a[0], a[0], "some"), ValueError, "mode"),
+        (lambda a: np.cross(a, a), ValueError, "dimension"),
+        (lambda a: np.roots(a[0]), bp.errors.ControlFlowError, "roots"),
+        (lambda a: np.polyfit(a[0], a[1], 2), bp.errors.ControlFlowError, "lstsq"),
+        (lambda a: np.poly(a), bp.errors.ControlFlowError, "eigenvalues"),
+        (lambda a: np.vander(a), ValueError, "one-dimensional"),
+    ],
+)
+def test_refusals(function, error, words):
+    with pytest.raises(error, match=words):
+        bp.compile(function)(X)

@@ -124,6 +124,7 @@ from ._lines import (
     trapezoid,
     unwrap,
 )
+from ._padding import pad
 from ._picking import diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
 from ._polynomials import (
     poly,
@@ -210,7 +211,6 @@ from ._shaping import (
     hstack,
     matrix_transpose,
     moveaxis,
-    pad,
     permute_dims,
     ravel,
     repeat,

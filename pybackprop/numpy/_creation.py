@@ -17,7 +17,6 @@ from ._common import (
     scalar,
     shape_of,
     static_index,
-    unsupported,
 )
 from ._shaping import to_shape
 
@@ -56,7 +55,7 @@ def _constant(name, plain, args, kwargs):
 zeros, ones, empty, eye, identity, tri = (
     _forward(name, traced=True) for name in ("zeros", "ones", "empty", "eye", "identity", "tri")
 )
-indices, logspace, geomspace = map(_forward, ("indices", "logspace", "geomspace"))
+indices = _forward("indices")
 
 
 def arange(*args, **kwargs):
@@ -118,8 +117,6 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     num = static_index(num, "a number of points")
     if not holds_value([start, stop]):
         return np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
-    if axis != 0:
-        unsupported("linspace with axis= is not supported; use moveaxis on the result")
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     start, stop = promoted(start, stop)
@@ -138,9 +135,52 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
         # The last point is exactly ``stop``, as NumPy has it.
         last = np.arange(num).reshape(numbers.shape) == num - 1
         y = ew.select(current_graph().constant(last), stop, y)
+    y = _first_axis_to(y, axis)
     if dtype is not None:
-        y = cast(y, check_dtype(dtype))
+        dtype = check_dtype(dtype)
+        y = cast(ew.floor(y) if dtype.kind in "iu" else y, dtype)
     return (y, step) if retstep else y
+
+
+def _first_axis_to(y, axis):
+    from ._shaping import moveaxis
+
+    return y if axis == 0 or y.ndim == 1 else moveaxis.traced(y, 0, axis)
+
+
+def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
+    """See ``numpy.logspace``; all but ``num`` may be traced."""
+    if not holds_value([start, stop, base]):
+        return np.logspace(start, stop, num, endpoint, base, dtype, axis)
+    from ._ufuncs import power
+
+    exponents = linspace(*promoted(start, stop), num, endpoint)
+    base = as_value(base, exponents.dtype if is_number(base) else None)
+    y = _first_axis_to(power.traced(base, exponents), axis)
+    return y if dtype is None else cast(y, check_dtype(dtype))
+
+
+def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+    """See ``numpy.geomspace``; ``start`` and ``stop`` may be traced, of one sign."""
+    if not holds_value([start, stop]):
+        return np.geomspace(start, stop, num, endpoint, dtype, axis)
+    num = static_index(num, "a number of points")
+    # NumPy's is of float64 whatever the ends are of.
+    start, stop = (as_value(end, np.dtype(np.float64)) for end in (start, stop))
+    zero, one = scalar(0, start.dtype), scalar(1, start.dtype)
+    negative = ew.logical_and(ew.less(start, zero), ew.less(stop, zero))
+    sign = ew.select(negative, ew.negative(one), one)
+    ends = [ew.log10(ew.multiply(end, sign)) for end in (start, stop)]
+    y = ew.multiply(logspace(*ends, num, endpoint), sign)
+    # The ends are exact, as NumPy has them.
+    numbers = np.arange(num).reshape(num, *[1] * (y.ndim - 1))
+    graph = current_graph()
+    if num > 0:
+        y = ew.select(graph.constant(numbers == 0), start, y)
+    if num > 1 and endpoint:
+        y = ew.select(graph.constant(numbers == num - 1), stop, y)
+    y = _first_axis_to(y, axis)
+    return y if dtype is None else cast(y, check_dtype(dtype))
 
 
 def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, **options):

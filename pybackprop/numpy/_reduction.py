@@ -121,7 +121,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
 
 
 @surface()
-def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
+def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, mean=None,
+        correction=None):  # fmt: skip
     """See ``numpy.var``; squares of deviations from the mean, which is stable."""
     no_out(out)
     ddof = ddof if correction is None else correction
@@ -131,8 +132,11 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
         unsupported(f"var with dtype {x.dtype} is not supported; use a floating dtype")
     axes = axes_of(axis, x.ndim)
     count = _number_of(x, axes, where, True)
-    total = red.sum_(_selected(x, where, 0), axes=axes) if axes else _selected(x, where, 0)
-    center = _ratio(_finish(total, x.shape, axes, True), count)
+    if mean is None:
+        total = red.sum_(_selected(x, where, 0), axes=axes) if axes else _selected(x, where, 0)
+        center = _ratio(_finish(total, x.shape, axes, True), count)
+    else:
+        center = as_value(mean, x.dtype)
     squares = _selected(ew.square(ew.subtract(x, center)), where, 0)
     total = red.sum_(squares, axes=axes) if axes else squares
     total = _finish(total, x.shape, axes, keepdims)
@@ -151,10 +155,13 @@ def max_of(a, b):
 
 
 @surface()
-def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
+def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, mean=None,
+        correction=None):  # fmt: skip
     """See ``numpy.std``."""
     return ew.sqrt(
-        var.traced(a, axis, dtype, out, ddof, keepdims, where=where, correction=correction)
+        var.traced(
+            a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction
+        )
     )
 
 

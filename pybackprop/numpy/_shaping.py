@@ -15,11 +15,9 @@ from ._common import (
     axes_of,
     cast,
     check_dtype,
-    is_number,
     no_out,
     one_axis,
     promoted,
-    scalar,
     shape_of,
     spread,
     static_index,
@@ -452,66 +450,6 @@ def repeat(a, repeats, axis=None):
     return to_shape(
         spread(single, (*before, extent, count, *after)), (*before, extent * count, *after)
     )
-
-
-# ---- padding ------------------------------------------------------------------------------------
-
-
-@surface()
-def pad(array, pad_width, mode="constant", **kwargs):
-    """See ``numpy.pad``; modes constant, edge, reflect, symmetric, wrap and empty."""
-    x = as_value(array)
-    if isinstance(pad_width, dict):
-        pad_width = [pad_width.get(i, pad_width.get(i - x.ndim, 0)) for i in range(x.ndim)]
-        pad_width = [w if isinstance(w, (tuple, list)) else (w, w) for w in pad_width]
-    widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
-    if widths.dtype.kind not in "iu":
-        raise TypeError("`pad_width` must be of integral type.")
-    widths = [tuple(pair) for pair in widths.tolist()]
-    if any(w < 0 for pair in widths for w in pair):
-        raise ValueError("index can't contain negative values")
-    if mode in ("edge", "reflect", "symmetric", "wrap"):
-        return _pad_by_index(x, widths, mode, kwargs)
-    if mode not in ("constant", "empty"):
-        unsupported(f"pad with mode {mode!r} is not supported")
-    return _pad_constant(x, widths, kwargs.get("constant_values", 0))
-
-
-def _pad_by_index(x, widths, mode, kwargs):
-    from ._picking import take
-
-    if kwargs.get("reflect_type", "even") != "even":
-        unsupported("pad with reflect_type='odd' is not supported")
-    for axis, pair in enumerate(widths):
-        if pair != (0, 0):
-            x = take.traced(x, np.pad(np.arange(x.shape[axis]), pair, mode), axis)
-    return x
-
-
-def _pad_constant(x, widths, constants):
-    if is_number(constants) and constants == 0:
-        if all(pair == (0, 0) for pair in widths):
-            return x
-        lows, highs = zip(*widths, strict=True) if widths else ((), ())
-        return shaping.pad(x, lows=lows, highs=highs, interiors=(0,) * x.ndim)
-    if isinstance(constants, Value):
-        constants = [[constants, constants]] * x.ndim
-    else:
-        constants = np.broadcast_to(np.asarray(constants), (x.ndim, 2)).tolist()
-    for axis, (low, high) in enumerate(widths):
-        parts = []
-        for width, number in ((low, constants[axis][0]), (None, None), (high, constants[axis][1])):
-            if width is None:
-                parts.append(x)
-            elif width:
-                number = (
-                    cast(number, x.dtype)
-                    if isinstance(number, Value)
-                    else scalar(number if x.dtype.kind == "f" else int(number), x.dtype)
-                )
-                parts.append(spread(number, (*x.shape[:axis], width, *x.shape[axis + 1 :])))
-        x = _joined(parts, axis)
-    return x
 
 
 # ---- dtype and copies ---------------------------------------------------------------------------

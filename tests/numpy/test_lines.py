@@ -88,6 +88,27 @@ def test_interp(x):
     same(lambda a: np.interp(a, KNOTS, HEIGHTS), at_knots)
 
 
+def _spaces(a):
+    if isinstance(a, np.ndarray):
+        return (
+            np.linspace(a[0], a[1], 4, axis=1),
+            np.logspace(a[0], a[1], 3, base=2.5),
+            np.geomspace(a[0] ** 2 + 1, np.exp(a[1]), 4, axis=-1),
+            np.geomspace(-1 - a[0] ** 2, -3.0, 3, endpoint=False),
+        )
+    return (
+        bnp.linspace(a[0], a[1], 4, axis=1),
+        bnp.logspace(a[0], a[1], 3, base=2.5),
+        bnp.geomspace(a[0] ** 2 + 1, np.exp(a[1]), 4, axis=-1),
+        bnp.geomspace(-1 - a[0] ** 2, -3.0, 3, endpoint=False),
+    )
+
+
+def test_spaces():
+    same(_spaces, X)
+    differentiable(_spaces, X)
+
+
 DERIVATIVES = {
     "cumulative": lambda a: np.cumulative_prod(a, axis=1, include_initial=True),
     "trapezoid": lambda a: np.trapezoid(a**2, np.exp(a), axis=0),

@@ -100,6 +100,11 @@ pbp_status pbp_run(const pbp_tape *tape, pbp_workspace *workspace, const void *c
 
 /* What native code may ask of the core during a run, see pbp_tape_set_native. */
 typedef struct pbp_native_host pbp_native_host;
+
+/* Some steps of a parallel loop: those from first on, before last.  Returns a pbp_status. */
+typedef int (*pbp_native_part)(const void *const *inputs, void *const *outputs, char *arena, const char *consts,
+                               pbp_native_host *host, int64_t first, int64_t last);
+
 struct pbp_native_host {
     int (*poll)(pbp_native_host *host, int64_t nanoseconds); /* after that much work; not 0: stop with PBP_INTERRUPTED */
     /* As the instruction MATMUL: params as docs/tape.md lists them, float32 if single.  Returns a pbp_status. */
@@ -108,6 +113,10 @@ struct pbp_native_host {
     /* As the instruction of that name in the group "linalg"; params as docs/tape.md lists them.  Returns a pbp_status. */
     int (*linalg)(pbp_native_host *host, const char *name, int single, const int64_t *params, void *d, const void *a,
                   const void *b);
+    /* All steps of a parallel loop, on the threads of the run; each of them gets a host of its own.  Returns a
+       pbp_status. */
+    int (*parallel)(pbp_native_host *host, pbp_native_part part, int64_t steps, const void *const *inputs,
+                    void *const *outputs, char *arena, const char *consts);
     uint32_t instruction;     /* set on failure: the instruction concerned */
     int64_t values[2];        /* set on PBP_ERROR_INDEX: the index and the bound */
 };

@@ -309,8 +309,19 @@ struct pbp_sweep {
     const char *start_frame; /* the frame there, or NULL */
 };
 
-/* pool.c: all steps of a parallel loop, on the threads of the sweep's pool. */
-pbp_status pbp_parallel_run(pbp_sweep *sweep, uint32_t loop);
+/* What runs the steps of a parallel loop of native code. */
+typedef struct pbp_native_steps {
+    pbp_native_part part;
+    const void *const *inputs;
+    void *const *outputs;
+    char *arena;
+    const char *consts;
+} pbp_native_steps;
+
+/* pool.c: all steps of a parallel loop, on the threads of the sweep's pool; native: NULL, or what
+ * runs them in place of the sweep loop. */
+pbp_status pbp_parallel_run(pbp_sweep *sweep, uint32_t loop, int64_t trip,
+                            const pbp_native_steps *native);
 
 #define PBP_POLL_NANOSECONDS 10000000
 
@@ -350,6 +361,7 @@ int64_t pbp_matmul_scratch_bytes(const pbp_tape *tape, const pbp_array_op *op);
 
 /* native.c: a run by the tape's native function. */
 pbp_status pbp_native_run(pbp_sweep *sweep);
+pbp_status pbp_native_step(const pbp_native_steps *steps, pbp_sweep *sweep, int64_t number);
 
 /* instr.c: picoseconds per element. */
 int64_t pbp_row_cost(uint32_t row);

@@ -23,6 +23,8 @@
 typedef struct pbp_job {
     const pbp_sweep *sweep;
     uint32_t loop;
+    int64_t trip;
+    const pbp_native_steps *native; /* runs steps in place of the sweep loop, or NULL */
     atomic_llong next;   /* the step to take next */
     atomic_bool stopped; /* a step failed, or the caller wants to stop */
 } pbp_job;
@@ -39,11 +41,11 @@ struct pbp_pool {
     pid_t process;
     uint32_t threads; /* with the calling one */
     bool stopping;
-    pthread_mutex_t mutex; /* guards number, running, stopping */
+    pthread_mutex_t mutex; /* guards stopping, and sleeping until number or running change */
     pthread_mutex_t busy;  /* held by the run whose job it is */
     pthread_cond_t wake, finished;
     atomic_uint number; /* of the job; odd or even does not matter, a change does */
-    uint32_t running;   /* threads still at the job */
+    atomic_uint running; /* threads still at the job */
     pbp_job job;
     pbp_lane *lanes; /* one per thread, the calling one's first */
     pthread_t workers[];
@@ -53,6 +55,13 @@ typedef struct pbp_worker {
     pbp_pool *pool;
     uint32_t lane;
 } pbp_worker;
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
 
 static uint64_t rounded(uint64_t bytes)
 {
@@ -91,7 +100,6 @@ static void take_steps(pbp_job *job, pbp_lane *lane)
 {
     const pbp_sweep *caller = job->sweep;
     const pbp_tape *tape = caller->tape;
-    const pbp_loop *loop = &tape->loops[job->loop];
     pbp_workspace view = *caller->workspace;
     lane->sweep = *caller;
     lane->sweep.pool = NULL;
@@ -105,19 +113,24 @@ static void take_steps(pbp_job *job, pbp_lane *lane)
     memcpy(view.bases, caller->bases, tape->n_bases * sizeof(char *));
     lane->sweep.workspace = &view;
     lane->sweep.bases = view.bases;
-    lane->sweep.start = tape->code + loop->code_begin + 1;
     while (!job_stopped(job)) {
         const int64_t step = atomic_fetch_add(&job->next, 1);
-        if (step >= loop->trip) {
+        if (step >= job->trip) {
             break;
         }
-        const pbp_base *base = &tape->bases[loop->first_base];
-        for (uint32_t i = 0; i < loop->n_bases; i++) {
-            view.bases[loop->first_base + i] =
-                caller->bases[base[i].parent] + base[i].offset + step * base[i].bump;
+        if (job->native != NULL) {
+            lane->status = pbp_native_step(job->native, &lane->sweep, step);
+        } else {
+            const pbp_loop *loop = &tape->loops[job->loop];
+            const pbp_base *base = &tape->bases[loop->first_base];
+            for (uint32_t i = 0; i < loop->n_bases; i++) {
+                view.bases[loop->first_base + i] =
+                    caller->bases[base[i].parent] + base[i].offset + step * base[i].bump;
+            }
+            lane->sweep.start = tape->code + loop->code_begin + 1;
+            lane->sweep.start_frame = loop->frame != PBP_NONE ? view.bases[loop->frame] : NULL;
+            lane->status = tape->isa->run(&lane->sweep);
         }
-        lane->sweep.start_frame = loop->frame != PBP_NONE ? view.bases[loop->frame] : NULL;
-        lane->status = tape->isa->run(&lane->sweep);
         if (lane->status != PBP_OK) {
             atomic_store(&job->stopped, true);
             break;
@@ -133,9 +146,7 @@ static void *work(void *argument)
     unsigned done = 0;
     for (;;) {
         for (int i = 0; i < SPINS && atomic_load(&pool->number) == done; i++) {
-#if defined(__x86_64__)
-            __builtin_ia32_pause();
-#endif
+            relax();
         }
         pthread_mutex_lock(&pool->mutex);
         while (atomic_load(&pool->number) == done && !pool->stopping) {
@@ -149,19 +160,20 @@ static void *work(void *argument)
         }
         lane->sweep.poll = NULL;
         take_steps(&pool->job, lane);
-        pthread_mutex_lock(&pool->mutex);
-        if (--pool->running == 0) {
+        if (atomic_fetch_sub(&pool->running, 1) == 1) {
+            pthread_mutex_lock(&pool->mutex);
             pthread_cond_signal(&pool->finished);
+            pthread_mutex_unlock(&pool->mutex);
         }
-        pthread_mutex_unlock(&pool->mutex);
     }
 }
 
 /* The steps one after the other on the calling thread. */
-static pbp_status run_alone(pbp_sweep *sweep, uint32_t number)
+static pbp_status run_alone(pbp_sweep *sweep, uint32_t number, int64_t trip,
+                            const pbp_native_steps *native)
 {
     pbp_lane lane = {.block = NULL};
-    pbp_job job = {.sweep = sweep, .loop = number};
+    pbp_job job = {.sweep = sweep, .loop = number, .trip = trip, .native = native};
     atomic_init(&job.next, 0);
     atomic_init(&job.stopped, false);
     take_steps(&job, &lane);
@@ -175,24 +187,31 @@ static pbp_status run_alone(pbp_sweep *sweep, uint32_t number)
     return lane.status;
 }
 
-pbp_status pbp_parallel_run(pbp_sweep *sweep, uint32_t number)
+pbp_status pbp_parallel_run(pbp_sweep *sweep, uint32_t number, int64_t trip,
+                            const pbp_native_steps *native)
 {
     pbp_pool *pool = sweep->pool;
     if (pthread_mutex_trylock(&pool->busy) != 0) {
-        return run_alone(sweep, number);
+        return run_alone(sweep, number, trip, native);
     }
     pool->job.sweep = sweep;
     pool->job.loop = number;
+    pool->job.trip = trip;
+    pool->job.native = native;
     atomic_store(&pool->job.next, 0);
     atomic_store(&pool->job.stopped, false);
     pthread_mutex_lock(&pool->mutex);
-    pool->running = pool->threads - 1;
+    atomic_store(&pool->running, pool->threads - 1);
     atomic_fetch_add(&pool->number, 1);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->mutex);
     take_steps(&pool->job, &pool->lanes[0]);
+    /* The others are at their last steps: sleeping would take longer than most of these. */
+    for (int i = 0; i < SPINS && atomic_load(&pool->running) > 0; i++) {
+        relax();
+    }
     pthread_mutex_lock(&pool->mutex);
-    while (pool->running > 0) {
+    while (atomic_load(&pool->running) > 0) {
         pthread_cond_wait(&pool->finished, &pool->mutex);
     }
     pthread_mutex_unlock(&pool->mutex);
@@ -232,7 +251,7 @@ pbp_status pbp_pool_new(uint32_t threads, pbp_pool **out, pbp_error *error)
     pool->process = getpid();
     pool->threads = 1;
     pool->stopping = false;
-    pool->running = 0;
+    atomic_init(&pool->running, 0);
     pool->lanes = memset(lanes, 0, threads * sizeof *lanes);
     atomic_init(&pool->number, 0);
     pthread_mutex_init(&pool->mutex, NULL);

@@ -415,7 +415,8 @@ again:
         if (sweep->pool == NULL) {
             goto loop_begin;
         }
-        const pbp_status status = pbp_parallel_run(sweep, ip->d);
+        const pbp_status status = 
+            pbp_parallel_run(sweep, ip->d, tape->loops[ip->d].trip, NULL);
         if (status != PBP_OK) {
             return status;
         }

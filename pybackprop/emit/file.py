@@ -10,18 +10,24 @@ from .paste import needed
 from .reroll import Rolled, reroll
 from .rows import c_type, expression, is_function, literal, table
 from .schedule import Block, LoopStep, build
-from .storage import Storage, weight
+from .storage import Storage, is_parallel, weight
 from .writer import FunctionWriter
 
 MOST_STATEMENTS = 10_000
 _MOST_INLINE = 3
 _HOST = """typedef struct pbp_native_host pbp_native_host;
+typedef int (*pbp_native_part)(const void *const *inputs, void *const *outputs, char *arena,
+                               const char *consts, pbp_native_host *host, int64_t first,
+                               int64_t last);
 struct pbp_native_host {
     int (*poll)(pbp_native_host *host, int64_t nanoseconds);
     int (*matmul)(pbp_native_host *host, int single, const int64_t *params, void *c, const void *a,
                   const void *b, int accumulate);
     int (*linalg)(pbp_native_host *host, const char *name, int single, const int64_t *params,
                   void *d, const void *a, const void *b);
+    int (*parallel)(pbp_native_host *host, pbp_native_part part, int64_t steps,
+                    const void *const *inputs, void *const *outputs, char *arena,
+                    const char *consts);
     uint32_t instruction;
     int64_t values[2];
 };"""
@@ -111,7 +117,7 @@ def emit_native(lowering):
         f"int pbp_native_entry({arguments})",
         "{",
         "    (void)inputs, (void)outputs, (void)arena, (void)consts, (void)host;",
-        *program.calls("inputs, outputs, (char *)arena, (const char *)consts, host"),
+        *program.calls("inputs, outputs, (char *)arena, (const char *)consts"),
         "}",
     ]
     declared = f"int pbp_native_entry({arguments});"
@@ -266,8 +272,8 @@ class _Program:
         if sum(map(_statements, steps)) > MOST_STATEMENTS:
             steps = reroll(steps)
         _check_size(steps)
-        self.storage = Storage(steps)
-        self.constants = constants
+        self.storage = Storage(steps, at_once=host)
+        self.constants, self.host = constants, host
         self.scalar = all(map(_is_scalar, steps))
         self.n_inputs = len(lowering.inputs)
         numbers = {id(i): n for n, i in enumerate(lowering.instructions)}
@@ -275,6 +281,7 @@ class _Program:
         self.functions = []
         for function in self.storage.functions:
             writer = FunctionWriter(self.storage, numbers, constants, host, often, self.outlined)
+            writer.parallel = function[0] if is_parallel(function) else None
             writer.write(function)
             self.functions.append(self._function(writer, len(self.functions), host))
 
@@ -282,6 +289,8 @@ class _Program:
         parameters = "const void *const *inputs, void *const *outputs, char *PBP_RESTRICT A"
         if host:
             parameters += ", const char *K,\n                pbp_native_host *host"
+        if writer.parallel is not None:
+            parameters += ", int64_t first, int64_t last"
         top = [
             "    (void)inputs, (void)outputs, (void)A" + (", (void)K, (void)host;" if host else ";")
         ]
@@ -304,8 +313,14 @@ class _Program:
     def calls(self, arguments):
         """Lines that call the functions one after the other."""
         lines = ["    int status = 0;"] if self.functions else []
-        for number in range(len(self.functions)):
-            lines.append(f"    status = part_{number}({arguments});")
+        for number, function in enumerate(self.storage.functions):
+            call = f"part_{number}({arguments}{', host' if self.host else ''}"
+            if is_parallel(function):
+                steps = function[0].loop.trip
+                call += f", 0, {steps}"
+                if self.host:
+                    call = f"host->parallel(host, part_{number}, {steps}, {arguments}"
+            lines.append(f"    status = {call});")
             lines += ["    if (status != 0) {", "        return status;", "    }"]
         return [*lines, "    return 0;"]
 

@@ -48,11 +48,15 @@ class Storage:
     local : set of Root
         Those that are in no memory.
     addresses : dict of Root to int
+    homes : dict of Local to (int, int)
+        Of the memory of a parallel loop's steps, which addresses of its roots count from: where the
+        first step's is, and how much each has.
     arena_bytes : int
     """
 
-    def __init__(self, steps):
+    def __init__(self, steps, at_once=True):
         self.functions = list(_cut(steps))
+        self.at_once, self.homes = at_once, {}
         self.touches = {}
         self.variables, self.local, self.addresses = {}, set(), {}
         self._count = 0
@@ -156,6 +160,18 @@ class Storage:
                     continue
                 first, last = min(first, begin), max(last, end)
             lives.append((first, last, root))
+        by_home = {}
+        for life in lives:
+            by_home.setdefault(life[2].home, []).append(life)
+        top = self._allocate(by_home.pop(None, []))
+        for home, members in by_home.items():
+            size = self._allocate(members)
+            self.homes[home] = top, size
+            top += size * (home.window.loop.trip if self.at_once else 1)
+        return top
+
+    def _allocate(self, lives):
+        """Give roots their addresses, from 0 on; returns how much they take."""
         lives.sort(key=lambda life: life[:2])
         memory, ending = _Memory(0), {}
         position = 0
@@ -181,8 +197,27 @@ def weight(step):
     return 2 * len(step.members) if isinstance(step, Group) else 3
 
 
+def is_parallel(function):
+    """Whether a C function is the steps of a parallel loop."""
+    return len(function) == 1 and isinstance(function[0], LoopStep) and function[0].loop.parallel
+
+
 def _cut(steps):
-    """Give the steps in pieces of a few hundred statements."""
+    """Give the steps in pieces of a few hundred statements, parallel loops by themselves."""
+    piece, found = [], False
+    for step in steps:
+        if is_parallel([step]):
+            if piece:
+                yield from _cut_sequence(piece)
+            yield [step]
+            piece, found = [], True
+        else:
+            piece.append(step)
+    if piece or not found:
+        yield from _cut_sequence(piece)
+
+
+def _cut_sequence(steps):
     if sum(map(weight, steps)) <= 2 * _STATEMENTS:
         yield steps
         return

@@ -37,6 +37,8 @@ class FunctionWriter:
         By instruction and dtype, the functions that are called out of line.
     used : set of Root
         Regions that the code names.
+    parallel : LoopStep or None
+        The loop of which the function runs some steps.
     """
 
     def __init__(self, storage, numbers, constants, host, often, outlined):
@@ -49,6 +51,7 @@ class FunctionWriter:
         self.carried, self.following = {}, {}
         self.count = 0
         self.loops = 0
+        self.parallel = None
 
     # ---- text -----------------------------------------------------------------------------------
 
@@ -100,8 +103,8 @@ class FunctionWriter:
         """Give the C expression of where a region begins."""
         if root.kind == ARENA:
             address = self.storage.addresses[root]
-            self.used.add("A")
-            return f"A + {address}" if address else "A"
+            name = self._arena(root)
+            return f"{name} + {address}" if address else name
         if root.kind == CONST:
             return self.constants.base(root)
         self.used.add(root)
@@ -113,13 +116,17 @@ class FunctionWriter:
             return name
         return f"{'in' if root.kind == INPUT else 'out'}{root.number}"
 
+    def _arena(self, root):
+        """Name the memory that a root of the arena is in: all, or a step's of a parallel loop."""
+        self.used.add("A")
+        return "A" if root.home is None else "L"
+
     def address(self, ref):
         """Give the C expression of where a ref begins, without parentheses."""
         offset = ref.offset + ref.ahead * abs(ref.root.bump)
         root = ref.root
         if root.kind == ARENA:
-            self.used.add("A")
-            return f"A + {self.storage.addresses[root] + offset}"
+            return f"{self._arena(root)} + {self.storage.addresses[root] + offset}"
         if root.kind == CONST:
             return self.constants.address(root, offset)
         base = self.base(root)
@@ -279,7 +286,12 @@ class FunctionWriter:
         body, self.lines = self.lines, outer_lines
         work = max(1, sum(map(_work, step.body)))
         self.depth -= 1
-        self.open(f"for (int64_t {counter} = 0; {counter} < {loop.trip}; {counter}++) {{")
+        first, last = ("first", "last") if step is self.parallel else ("0", loop.trip)
+        self.open(f"for (int64_t {counter} = {first}; {counter} < {last}; {counter}++) {{")
+        for home, (start, size) in self.storage.homes.items():
+            if home.window.loop is loop:
+                each = f" + {counter} * {size}" if self.storage.at_once else ""
+                self.line(f"char *const L = A + {start}{each};")
         for window in loop.windows:
             if window in self.used:
                 self.line(self._window(window, counter))

@@ -18,19 +18,6 @@ def lower_tiles(low, node):
     _TilesLowering(low, node).run()
 
 
-def segments_of(rows, extent, sum_bytes):
-    """Number of segments of rows that may run at the same time.
-
-    Depends on the rows and on what each segment has to add up alone, not on the threads there are,
-    so the order of sums does not either.
-    """
-    tiles = rows // extent
-    most = min(16, rows // 2048, tiles // 2)
-    if sum_bytes:
-        most = min(most, max(1, 4_000_000 // sum_bytes))
-    return max(1, most)
-
-
 class _TilesLowering:
     def __init__(self, low, node):
         attributes = node.attributes
@@ -69,8 +56,7 @@ class _TilesLowering:
             for place, axis in zip(self.places, attributes["outputs"], strict=True)
             if axis is None
         ]
-        sum_bytes = sum(place.size * place.dtype.itemsize for place in sums)
-        segments = 1 if self.low.local is not None else segments_of(rows, extent, sum_bytes)
+        segments = 1 if self.low.local is not None else attributes["segments"]
         start = 0
         if segments > 1:
             start = self._run_segments(segments, sums)

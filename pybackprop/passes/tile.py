@@ -21,6 +21,7 @@ from ..primitives import indexing, linalg, reduction, shaping
 from ..primitives.base import Primitive, constant_value
 from .columns import Columns, prefers_columns
 from .pairs import alias, gains_from_columns, separate
+from .segments import divide, work_of
 
 # Fewer rows than this are not worth a loop.
 _LEAST_ROWS = 64
@@ -42,6 +43,8 @@ _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert, e.Accumulate,
 class Tiles(Primitive):
     """Runs ``body`` on tiles of ``extent`` rows, then ``tail`` on the rows that are left.
 
+    The tiles that fill ``segments`` alike may run on as many threads.
+
     Operands: shared ones, then sliced ones. ``axes`` gives the row axis of each sliced operand;
     ``outputs`` the row axis of each output, or None for a sum over all tiles. With ``columns``,
     row values of the body have their row axis last, see :mod:`.columns`. Made after
@@ -51,7 +54,7 @@ class Tiles(Primitive):
     name = "tiles"
     multiple = True
 
-    def infer(self, *operands, body, tail, rows, extent, n_shared, axes, outputs, columns):
+    def infer(self, *operands, body, tail, rows, axes, outputs, columns, **sizes):
         result = []
         for value, axis in zip(body.outputs, outputs, strict=True):
             shape = list(value.shape)
@@ -458,9 +461,12 @@ class _Plan:
 
     def _emit_region(self, result, env, nodes):
         columns = self._columns(nodes)
-        extent = min(choose_extent(nodes, self.axis, self.rows), self.rows)
+        extent = min(choose_extent(nodes, self.axis, self.rows, columns), self.rows)
         shared, sliced, outputs = self._borders(nodes)
         sums = [None if self.kind[v.node] == "reduce" else self.axis[v] for v in outputs]
+        totals = [v for v, axis in zip(outputs, sums, strict=True) if axis is None]
+        sum_bytes = sum(v.size * v.dtype.itemsize for v in totals)
+        segments, extent = divide(self.rows, extent, work_of(nodes), sum_bytes)
         body = self._body(nodes, shared, sliced, outputs, extent, columns)
         left = self.rows % extent
         tail = self._body(nodes, shared, sliced, outputs, left, columns) if left else None
@@ -469,7 +475,7 @@ class _Plan:
             tuple([env[v] for v in shared + sliced]),
             {
                 "body": body, "tail": tail, "rows": self.rows, "extent": extent,
-                "n_shared": len(shared), "axes": tuple([self.axis[v] for v in sliced]),
+                "segments": segments, "n_shared": len(shared), "axes": tuple([self.axis[v] for v in sliced]),
                 "outputs": tuple(sums), "columns": columns,
             },
         )  # fmt: skip
@@ -523,13 +529,13 @@ def _is_view(node):
     )  # fmt: skip
 
 
-def choose_extent(nodes, axis, rows):
+def choose_extent(nodes, axis, rows, columns=False):
     """Rows per tile: as many as keep the row values that live at once in cache, a multiple of 16.
 
     The values of a body are taken to live half its length on average. Where matrix products read
     the rows, more rows amortise the matrices, and the second-level cache is the measure; rows that
     two products read, forward and back, should still be there the second time. Rows that are long
-    themselves need not be many.
+    themselves need not be many; narrow ones in columns are many loops, which should be long.
     """
     per_row, products, reads = 0, False, {}
     for node in nodes:
@@ -549,4 +555,6 @@ def choose_extent(nodes, axis, rows):
     again = sum(v.size * v.dtype.itemsize // rows for v, count in reads.items() if count > 1)
     if live >= _LONG_ROW:
         return max(8, min(64, _LEVEL_1 // live // 8 * 8))
+    if columns:
+        return max(64, min(1024, 2 * _LEVEL_1 // live // 16 * 16))
     return max(64, min(1024, _LEVEL_1 // live // 16 * 16, _AGAIN // (live + again) // 16 * 16))

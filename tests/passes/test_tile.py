@@ -81,10 +81,10 @@ def test_same_as_without(function, rows, monkeypatch):
 
 @pytest.mark.parametrize("function", [logistic, network, softmax], ids=lambda f: f.__name__)
 def test_tiles_are_used(function):
-    arguments = (np.zeros(3), np.zeros((5000, 3)), np.zeros(5000))
+    arguments = (np.zeros(3), np.zeros((50_000, 3)), np.zeros(50_000))
     form = bp.value_and_grad(function).lower(*arguments)
     assert form.tape.n_loops >= 1
-    rows = 5000 * 8
+    rows = 50_000 * 8
     assert form.tape.arena_bytes < 5 * rows
 
 

@@ -154,19 +154,31 @@ INLINE int64_t part(int64_t total, int64_t count, int64_t i)
 #define SUM_16_f64(v) PAIR(v)
 #define SUM_16_f32(v) PAIR((v) + SHUFFLE(v, v, 2, 3, 0, 1))
 #define SUM_32(v) N(SUM_16)(N(LOW_32)(v) + N(HIGH_32)(v))
-#define ZIP_LOW_f64(u, v) SHUFFLE(u, v, 0, 4, 1, 5)
-#define ZIP_LOW_f32(u, v) SHUFFLE(u, v, 0, 8, 1, 9, 2, 10, 3, 11)
-#define ZIP_HIGH_f64(u, v) SHUFFLE(u, v, 2, 6, 3, 7)
-#define ZIP_HIGH_f32(u, v) SHUFFLE(u, v, 4, 12, 5, 13, 6, 14, 7, 15)
+/* Of a 32-byte vector's two halves by themselves: single elements of u and v in turn; pairs. */
+#define ZIP_LOW_f64(u, v) SHUFFLE(u, v, 0, 4, 2, 6)
+#define ZIP_LOW_f32(u, v) SHUFFLE(u, v, 0, 8, 1, 9, 4, 12, 5, 13)
+#define ZIP_HIGH_f64(u, v) SHUFFLE(u, v, 1, 5, 3, 7)
+#define ZIP_HIGH_f32(u, v) SHUFFLE(u, v, 2, 10, 3, 11, 6, 14, 7, 15)
+#define ZIP_LOW_PAIRS(u, v) SHUFFLE(u, v, 0, 1, 8, 9, 4, 5, 12, 13)
+#define ZIP_HIGH_PAIRS(u, v) SHUFFLE(u, v, 2, 3, 10, 11, 6, 7, 14, 15)
+/* The low halves of u and v; the high ones. */
+#define LOWS_f64(u, v) SHUFFLE(u, v, 0, 1, 4, 5)
+#define LOWS_f32(u, v) SHUFFLE(u, v, 0, 1, 2, 3, 8, 9, 10, 11)
+#define HIGHS_f64(u, v) SHUFFLE(u, v, 2, 3, 6, 7)
+#define HIGHS_f32(u, v) SHUFFLE(u, v, 4, 5, 6, 7, 12, 13, 14, 15)
 
 #define T double
+#define T_IS_FLOAT 0
 #define N(name) name##_f64
 #define I(name) name##_pd
 #include "kernels_matmul.c"
 #undef T
+#undef T_IS_FLOAT
 #undef N
 #undef I
+#undef SHORT_BLOCK
 #define T float
+#define T_IS_FLOAT 1
 #define N(name) name##_f32
 #define I(name) name##_ps
 #include "kernels_matmul.c"
@@ -233,16 +245,26 @@ static N(vec) N(fma_n)(N(vec) a, N(vec) b, N(vec) s, int n)
 }
 #endif
 
-/* Rows become columns: interleaving row j with row j + S/2 rotates the bits of the index (j, p) by
- * one; after as many rounds as j has bits, j and p have changed places. */
+/* Rows become columns: first within the halves of the vectors, which is cheap, then the halves
+ * change places. t is scratch. */
 INLINE void N(turn)(N(row) * r, N(row) * t)
 {
-    UNROLL for (int round = 1; round < N(S); round *= 2) {
-        UNROLL for (int j = 0; j < N(S) / 2; j++) {
-            t[2 * j] = N(ZIP_LOW)(r[j], r[j + N(S) / 2]);
-            t[2 * j + 1] = N(ZIP_HIGH)(r[j], r[j + N(S) / 2]);
-        }
-        memcpy(r, t, sizeof(N(row)) * N(S));
+    UNROLL for (int j = 0; j < N(S); j += 2) {
+        t[j] = N(ZIP_LOW)(r[j], r[j + 1]);
+        t[j + 1] = N(ZIP_HIGH)(r[j], r[j + 1]);
+    }
+#if T_IS_FLOAT
+    UNROLL for (int j = 0; j < N(S); j += 4) {
+        const N(row) low = t[j], high = t[j + 1];
+        t[j] = ZIP_LOW_PAIRS(low, t[j + 2]);
+        t[j + 1] = ZIP_HIGH_PAIRS(low, t[j + 2]);
+        t[j + 2] = ZIP_LOW_PAIRS(high, t[j + 3]);
+        t[j + 3] = ZIP_HIGH_PAIRS(high, t[j + 3]);
+    }
+#endif
+    UNROLL for (int j = 0; j < N(S) / 2; j++) {
+        r[j] = N(LOWS)(t[j], t[j + N(S) / 2]);
+        r[j + N(S) / 2] = N(HIGHS)(t[j], t[j + N(S) / 2]);
     }
 }
 
@@ -584,26 +606,64 @@ INLINE void N(dot)(const int rows, const N(product) * g, int64_t i, const T *x)
 }
 
 #if defined(__AVX2__) && defined(__FMA__)
-/* Dots shorter than their lanes are chains, each as long as k: those of S rows at a time, whose
- * elements are transposed in registers. Returns how many rows are done. */
+/* s[j] = fma(a[j][p], x[p], s[j]) for S rows j and p = 0 .. n-1: the rows are transposed in
+ * registers. Constant arguments keep them there. */
+INLINE N(row) N(short_block)(const int n, N(row) s, const T *a, int64_t a_row, const T *x)
+{
+    N(row) r[N(S)], t[N(S)];
+    UNROLL for (int j = 0; j < N(S); j++) {
+        r[j] = n == N(S) ? *(const N(row) *)(const void *)(a + j * a_row)
+                         : (N(row))EDGE_LOAD(a + j * a_row, n);
+    }
+    N(turn)(r, t);
+    UNROLL for (int j = 0; j < n; j++) {
+        s = (N(row))I(_mm256_fmadd)(r[j], I(_mm256_set1)(x[j]), s);
+    }
+    return s;
+}
+
+#define SHORT_BLOCK(n)                                                                             \
+    case n:                                                                                        \
+        return N(short_block)(n, s, a, a_row, x)
+
+static N(row) N(short_rest)(int n, N(row) s, const T *a, int64_t a_row, const T *x)
+{
+    switch (n) {
+        SHORT_BLOCK(1);
+        SHORT_BLOCK(2);
+        SHORT_BLOCK(3);
+#if T_IS_FLOAT
+        SHORT_BLOCK(4);
+        SHORT_BLOCK(5);
+        SHORT_BLOCK(6);
+        SHORT_BLOCK(7);
+#endif
+    default:
+        return s;
+    }
+}
+
+/* Dots shorter than their lanes are chains, each as long as k: those of S rows at a time. Returns
+ * how many rows are done. */
 static int64_t N(short_dots)(const N(product) * g, const T *x)
 {
+    const int rest = (int)(g->k % N(S));
+    const int64_t whole = g->k - rest;
     int64_t i = 0;
     for (; i + N(S) <= g->m; i += N(S)) {
-        N(row) s = {0}, r[N(S)], t[N(S)];
-        for (int64_t p = 0; p < g->k; p += N(S)) {
-            const T *const a = g->a + i * g->a_row + p;
-            const int live = (int)MIN(g->k - p, N(S));
-            UNROLL for (int j = 0; j < N(S); j++) {
-                r[j] = live == N(S) ? *(const N(row) *)(const void *)(a + j * g->a_row)
-                                    : (N(row))EDGE_LOAD(a + j * g->a_row, live);
-            }
-            N(turn)(r, t);
-            for (int j = 0; j < live; j++) {
-                s = (N(row))I(_mm256_fmadd)(r[j], I(_mm256_set1)(x[p + j]), s);
-            }
+        const T *const a = g->a + i * g->a_row;
+        N(row) s = {0};
+        for (int64_t p = 0; p < whole; p += N(S)) {
+            s = N(short_block)(N(S), s, a + p, g->a_row, x + p);
+        }
+        if (rest > 0) {
+            s = N(short_rest)(rest, s, a + whole, g->a_row, x + whole);
         }
         T *c = g->c + i * g->c_row;
+        if (g->c_row == 1 && !g->accumulate) {
+            *(N(row) *)(void *)c = s;
+            continue;
+        }
         for (int j = 0; j < N(S); j++, c += g->c_row) {
             *c = g->accumulate ? *c + s[j] : s[j];
         }

@@ -406,7 +406,8 @@ class Lowering:
         elif op == "SQUARE" and self._adds(value):
             op, operands = "MUL", [operands[0], operands[0]]
         elif op == "NEG" and self.scope.fused.get(operands[0]) is node:
-            op, operands = "NMUL", list(operands[0].node.operands)
+            inner = operands[0].node.operands
+            op, operands = "NMUL", list(inner) if len(inner) == 2 else [inner[0]] * 2
         if is_scalar(value) and all(map(is_scalar, operands)) and op not in _INTEGER_ONLY:
             if op == "CAST":
                 if value.dtype == F64:

@@ -145,7 +145,7 @@ class Scope:
     def _fuse_negated(self, node):
         (operand,), (out,) = node.operands, node.outputs
         if out.dtype.kind == "f" and out not in self.fused:
-            if operand.node.primitive is e.multiply and self._fusible(operand, out.shape):
+            if self._fusible(operand, out.shape):
                 self.fused[operand] = node
 
     def _fuse_dot(self, node):

@@ -14,6 +14,8 @@ from ..primitives.base import normalize_axis
 _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert, e.Accumulate, e.StopGradient)
 # Rows as long as this are long enough as they are.
 _LONG = 16
+# So few columns are better multiplied by dots.
+_FEW = 4
 
 
 def is_long(extent):
@@ -183,7 +185,7 @@ class Columns:
         ta, tb = attributes["transpose_a"], attributes["transpose_b"]
         x, y = env[a], env[b]
         if out.ndim == 2 and a in self.axis and b in self.axis and out not in self.axis:
-            return self._add(linalg.matmul, x, y, transpose_a=False, transpose_b=True)
+            return self._gram(x, y)
         if out not in self.axis:
             return None
         if out.ndim == 2 and b not in self.axis:
@@ -205,6 +207,20 @@ class Columns:
             right = self._reshaped(right, (1, n, self.extent))
             terms.append(self._add(e.multiply, left, right))
         return terms[0] if k == 1 else self._add(e.accumulate, *terms)
+
+    def _gram(self, x, y):
+        """Sums over the rows of all products of a column of ``x`` and one of ``y``."""
+        m, n = x.shape[0], y.shape[0]
+        if 1 < n <= _FEW and n <= m:
+            # Dots of columns, which run many lanes, and not chains over the rows.
+            left = self._add(shaping.broadcast_to, x, shape=(n, *x.shape))
+            right = self._reshaped(y, (n, self.extent, 1))
+            flags = {"transpose_a": False, "transpose_b": False}
+            dots = self._add(linalg.matmul, left, right, **flags)
+            return self._transposed(self._reshaped(dots, (n, m)), (1, 0))
+        if 1 < m <= _FEW:
+            return self._transposed(self._gram(y, x), (1, 0))
+        return self._add(linalg.matmul, x, y, transpose_a=False, transpose_b=True)
 
     def _part(self, value, axis, index):
         starts, stops = [0] * value.ndim, list(value.shape)

@@ -11,9 +11,9 @@ from ..primitives.reduction import Reduction
 # multiply-add of a matrix product.
 _FUNCTION, _OTHER, _MULTIPLY_ADD = 2500, 300, 60
 _FUNCTIONS = {
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos",
-    "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sigmoid",
-    "softplus", "erf", "erfc", "power", "cbrt", "hypot",
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin",
+    "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
+    "sigmoid", "softplus", "erf", "erfc", "power", "cbrt", "hypot",
 }  # fmt: skip
 # Work that is worth handing to a thread, in all and for each segment.
 _LEAST_WORK, _LEAST_SEGMENT = 120_000, 15_000

@@ -475,8 +475,8 @@ class _Plan:
             tuple([env[v] for v in shared + sliced]),
             {
                 "body": body, "tail": tail, "rows": self.rows, "extent": extent,
-                "segments": segments, "n_shared": len(shared), "axes": tuple([self.axis[v] for v in sliced]),
-                "outputs": tuple(sums), "columns": columns,
+                "segments": segments, "n_shared": len(shared),
+                "axes": tuple([self.axis[v] for v in sliced]), "outputs": tuple(sums), "columns": columns,
             },
         )  # fmt: skip
         env.update(zip(outputs, made, strict=True))

@@ -90,7 +90,7 @@ def test_same_bits_on_any_number_of_threads(function, backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_failures_come_back_from_threads(backend):
-    """An index that is out of range in one segment is the error of the call; the next call works."""
+    """An index out of range in one segment is the error of the call; the next call works."""
     skip_without_compiler(backend)
     rows = 20_000
 

@@ -721,6 +721,37 @@ INLINE void N(add_columns)(const int depth, int64_t m, T *y, const T *a, int64_t
     }
 }
 
+/* Few rows and a short k: a row of C is a sum of multiples of the rows of B. */
+static bool N(is_flat)(const N(product) * g)
+{
+    return g->k <= 8 && g->m <= 8 && g->b_col == 1 && g->n >= 4 * N(W) && g->n <= 4096;
+}
+
+static void N(flat)(const N(product) * g)
+{
+    for (int64_t i = 0; i < g->m; i++) {
+        T *const c = g->c + i * g->c_row;
+        const T *const x = g->a + i * g->a_row;
+#define FLAT(k)                                                                                    \
+    case k:                                                                                        \
+        N(add_columns)(k, g->n, c, g->b, g->b_row, x, g->a_col, g->accumulate);                    \
+        break
+        switch (g->k) {
+            FLAT(1);
+            FLAT(2);
+            FLAT(3);
+            FLAT(4);
+            FLAT(5);
+            FLAT(6);
+            FLAT(7);
+            FLAT(8);
+        default:
+            break;
+        }
+#undef FLAT
+    }
+}
+
 /* A contiguous along m: a piece of C stays in L1 while the columns go by, a few at a time. */
 static void N(columns)(const N(product) * g)
 {
@@ -760,6 +791,8 @@ static void N(run)(N(product) g, int64_t c_col, T *scratch, int64_t *room)
         N(dots)(&g, scratch, room);
     } else if (columns && g.m > VECTOR_MAX * N(W)) {
         room ? (void)0 : N(columns)(&g);
+    } else if (!columns && N(is_flat)(&g)) {
+        room ? (void)0 : N(flat)(&g);
     } else if (N(is_narrow)(&g)) {
         N(narrow)(&g, scratch, room);
     } else {

@@ -3,8 +3,8 @@
 
    It gets the buffers of a run and a host, through which it polls, has large matrix products
    computed by the core's kernels, hands out the steps of parallel loops, and says which instruction
-   failed.  Everything else it does by
-   itself; the arena is its own to lay out, so the tape's image is not in it. */
+   failed.  Everything else it does by itself; the arena is its own to lay out, so the tape's image
+   is not in it. */
 #include "core.h"
 
 #include <string.h>

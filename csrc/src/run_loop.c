@@ -415,7 +415,7 @@ again:
         if (sweep->pool == NULL) {
             goto loop_begin;
         }
-        const pbp_status status = 
+        const pbp_status status =
             pbp_parallel_run(sweep, ip->d, tape->loops[ip->d].trip, NULL);
         if (status != PBP_OK) {
             return status;
@@ -431,6 +431,11 @@ again:
         }
         if (pbp_sweep_poll(sweep, tape->loops[ip->d].cost) != PBP_OK) {
             return PBP_INTERRUPTED;
+        }
+        /* One after the other, all steps use the first one's memory, which stays in cache. */
+        const pbp_loop *loop = &tape->loops[ip->d];
+        if (loop->frame != PBP_NONE) {
+            bases[loop->frame] -= tape->bases[loop->frame].bump;
         }
         goto loop_end;
     }

@@ -290,7 +290,8 @@ class FunctionWriter:
         self.open(f"for (int64_t {counter} = {first}; {counter} < {last}; {counter}++) {{")
         for home, (start, size) in self.storage.homes.items():
             if home.window.loop is loop:
-                each = f" + {counter} * {size}" if self.storage.at_once else ""
+                # One after the other, all steps use the first one's memory, which stays in cache.
+                each = f" + first * {size}" if self.storage.at_once and last == "last" else ""
                 self.line(f"char *const L = A + {start}{each};")
         for window in loop.windows:
             if window in self.used:

@@ -146,6 +146,78 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
 #define MIN_OF_LOAD_Y NO_Y
 #define DOT_LOAD_Y LOAD_Y
 
+/* Short rows, as many side by side as a vector has elements, each in the order of a block.
+   FIRST is what lanes start at, NEXT combines lanes.  Up to how many elements that pays: */
+#define SUM_SHORT(T) (sizeof(T) == 8 ? 15 : 40)
+#define PROD_SHORT SUM_SHORT
+#define DOT_SHORT SUM_SHORT
+#define MAX_OF_SHORT(T) 64
+#define MIN_OF_SHORT(T) 64
+
+#define AT_ROW(T, j) (*(const T *)(p + (j) * row))
+#define AT_ROWS4(T, j) AT_ROW(T, j), AT_ROW(T, (j) + 1), AT_ROW(T, (j) + 2), AT_ROW(T, (j) + 3)
+#define AT_ROWS8(T, j) AT_ROWS4(T, j), AT_ROWS4(T, (j) + 4)
+#if WIDTH == 64
+#define AT_ROWS_double AT_ROWS8(double, 0)
+#define AT_ROWS_float AT_ROWS8(float, 0), AT_ROWS8(float, 8)
+#elif WIDTH == 32
+#define AT_ROWS_double AT_ROWS4(double, 0)
+#define AT_ROWS_float AT_ROWS8(float, 0)
+#else
+#define AT_ROWS_double AT_ROW(double, 0), AT_ROW(double, 1)
+#define AT_ROWS_float AT_ROWS4(float, 0)
+#endif
+#define ACROSS(T)                                                                                  \
+    static inline T##_v across_##T(const char *p, int64_t row)                                     \
+    {                                                                                              \
+        return (T##_v){AT_ROWS_##T};                                                               \
+    }
+ACROSS(double)
+ACROSS(float)
+
+#define SHORT_FUNCTION(OP, T, FIRST, NEXT)                                                         \
+    static inline T##_v OP##_short_##T(int64_t n, const char *a, int64_t a_row, const char *b,     \
+                                       int64_t b_row)                                              \
+    {                                                                                              \
+        T##_v lane[128 / sizeof(T)];                                                               \
+        (void)b, (void)b_row;                                                                      \
+        const int64_t lanes = n < LANES(T) ? 1 : LANES(T);                                         \
+        for (int64_t j = 0; j < lanes; j++) {                                                      \
+            lane[j] = FIRST;                                                                       \
+        }                                                                                          \
+        if (lanes == 1) {                                                                          \
+            T##_v s = lane[0];                                                                     \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const T##_v x = across_##T(a + i * (int64_t)sizeof(T), a_row);                     \
+                OP##_ACROSS_Y(T) s = OP##_STEPS(T, s, x, y);                                       \
+            }                                                                                      \
+            return s;                                                                              \
+        }                                                                                          \
+        for (int64_t k = 0; k < n; k += LANES(T)) {                                                \
+            const int64_t some = n - k < LANES(T) ? n - k : LANES(T);                              \
+            for (int64_t j = 0; j < some; j++) {                                                   \
+                const int64_t i = k + j;                                                           \
+                const T##_v x = across_##T(a + i * (int64_t)sizeof(T), a_row);                     \
+                OP##_ACROSS_Y(T) lane[j] = OP##_STEPS(T, lane[j], x, y);                           \
+            }                                                                                      \
+        }                                                                                          \
+        for (int64_t half = LANES(T) / 2; half > 0; half /= 2) {                                   \
+            for (int64_t j = 0; j < half; j++) {                                                   \
+                lane[j] = NEXT(T, lane[j], lane[j + half], lane[j + half]);                        \
+            }                                                                                      \
+        }                                                                                          \
+        return lane[0];                                                                            \
+    }
+
+/* Sums of squares read their rows once. */
+#define ACROSS_Y(T)                                                                                \
+    const T##_v y = a == b && a_row == b_row ? x : across_##T(b + i * (int64_t)sizeof(T), b_row);
+#define SUM_ACROSS_Y NO_Y
+#define PROD_ACROSS_Y NO_Y
+#define MAX_OF_ACROSS_Y NO_Y
+#define MIN_OF_ACROSS_Y NO_Y
+#define DOT_ACROSS_Y ACROSS_Y
+
 /* The rows form.  EMPTY is the value of a row without elements. */
 #define ROWS_FUNCTION(OP, T, EMPTY)                                                                \
     static pbp_status OP##_long_##T(int64_t n, T *out, const T *a, const T *b,                     \
@@ -182,7 +254,23 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
         for (int64_t o = 0; o < op->outer; o++) {                                                  \
             char *dr = d + o * op->d_outer;                                                        \
             const char *ar = a + o * op->a_outer, *br = b + o * op->b_outer;                       \
-            for (int64_t r = 0; r < s->rows;                                                       \
+            int64_t r = 0;                                                                         \
+            const bool brief = s->cols > 1 && s->cols <= OP##_SHORT(T);                            \
+            for (; brief && r + IN_VECTOR(T) <= s->rows; r += IN_VECTOR(T)) {                      \
+                const T##_v x = OP##_short_##T(s->cols, ar, s->a_row, br, s->b_row);               \
+                for (int j = 0; j < IN_VECTOR(T); j++, dr += s->d_row) {                           \
+                    *(T *)dr = op->flags & PBP_FLAG_ACC ? *(T *)dr + x[j] : x[j];                  \
+                }                                                                                  \
+                ar += IN_VECTOR(T) * s->a_row, br += IN_VECTOR(T) * s->b_row;                      \
+                done += IN_VECTOR(T) * s->cols;                                                    \
+                if (done > POLL_ELEMENTS) {                                                        \
+                    if (pbp_sweep_poll(sweep, done / 1000 * op->element_cost) != PBP_OK) {         \
+                        return PBP_INTERRUPTED;                                                    \
+                    }                                                                              \
+                    done = 0;                                                                      \
+                }                                                                                  \
+            }                                                                                      \
+            for (; r < s->rows;                                                                    \
                  r++, dr += s->d_row, ar += s->a_row, br += s->b_row) {                            \
                 T x = EMPTY;                                                                       \
                 if (s->cols > BLOCK) {                                                             \
@@ -300,22 +388,24 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
 #define MIN_OF_LOAD_COLUMN_Y NO_Y
 #define DOT_LOAD_COLUMN_Y LOAD_COLUMN_Y
 
-#define REDUCTION(OP, T, FIRST_OF_ROW, EMPTY, FIRST_OF_COLUMN, SKIP)                               \
+#define REDUCTION(OP, T, FIRST_OF_ROW, EMPTY, FIRST_OF_COLUMN, SKIP, FIRST_ACROSS, NEXT)           \
     BLOCK_FUNCTION(OP, T, FIRST_OF_ROW)                                                            \
+    SHORT_FUNCTION(OP, T, FIRST_ACROSS, NEXT)                                                      \
     ROWS_FUNCTION(OP, T, EMPTY)                                                                    \
     COLUMNS_FUNCTION(OP, T, FIRST_OF_COLUMN, SKIP)
 
-REDUCTION(SUM, double, 0, 0, 0, false)
-REDUCTION(SUM, float, 0, 0, 0, false)
-REDUCTION(PROD, double, 1, 1, 1, false)
-REDUCTION(PROD, float, 1, 1, 1, false)
-REDUCTION(DOT, double, 0, 0, 0, false)
-REDUCTION(DOT, float, 0, 0, 0, false)
+#define SAME(T, number) ((T)(number) - (T##_v){0})
+REDUCTION(SUM, double, 0, 0, 0, false, SAME(double, 0), SUM_STEPS)
+REDUCTION(SUM, float, 0, 0, 0, false, SAME(float, 0), SUM_STEPS)
+REDUCTION(PROD, double, 1, 1, 1, false, SAME(double, 1), PROD_STEPS)
+REDUCTION(PROD, float, 1, 1, 1, false, SAME(float, 1), PROD_STEPS)
+REDUCTION(DOT, double, 0, 0, 0, false, SAME(double, 0), SUM_STEPS)
+REDUCTION(DOT, float, 0, 0, 0, false, SAME(float, 0), SUM_STEPS)
 /* Extremes start at the first element, and take it again. */
-REDUCTION(MAX_OF, double, a[0], 0, 0, true)
-REDUCTION(MAX_OF, float, a[0], 0, 0, true)
-REDUCTION(MIN_OF, double, a[0], 0, 0, true)
-REDUCTION(MIN_OF, float, a[0], 0, 0, true)
+REDUCTION(MAX_OF, double, a[0], 0, 0, true, across_double(a, a_row), MAX_OF_STEPS)
+REDUCTION(MAX_OF, float, a[0], 0, 0, true, across_float(a, a_row), MAX_OF_STEPS)
+REDUCTION(MIN_OF, double, a[0], 0, 0, true, across_double(a, a_row), MIN_OF_STEPS)
+REDUCTION(MIN_OF, float, a[0], 0, 0, true, across_float(a, a_row), MIN_OF_STEPS)
 
 #define FIND(OP)                                                                                   \
     case PBP_ROW_##OP:                                                                             \

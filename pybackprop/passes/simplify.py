@@ -111,6 +111,11 @@ def _subtract(graph, a, b):
     return e.add(a, minus[0]) if minus else None
 
 
+def _negated(graph, constant):
+    """The negative of a constant as a constant: a node would be taken out of products again."""
+    return graph.constant(-constant.node.attributes["value"])
+
+
 @_rule(e.multiply)
 def _multiply(graph, a, b):
     for x, y in ((a, b), (b, a)):
@@ -131,9 +136,9 @@ def _multiply(graph, a, b):
                     if factor.node.primitive is CONSTANT and factor.shape == ():
                         return e.multiply(other, e.multiply(factor, y))
     if left and b.node.primitive is CONSTANT:
-        return e.multiply(left[0], e.negative(b))
+        return e.multiply(left[0], _negated(graph, b))
     if right and a.node.primitive is CONSTANT:
-        return e.multiply(right[0], e.negative(a))
+        return e.multiply(right[0], _negated(graph, a))
     if left:
         return e.negative(e.multiply(left[0], b))
     if right:
@@ -179,7 +184,7 @@ def _negative(graph, x):
     if inner:
         for factor, other in (inner, inner[::-1]):
             if factor.node.primitive is CONSTANT:
-                return e.multiply(other, e.negative(factor))
+                return e.multiply(other, _negated(graph, factor))
     return None
 
 

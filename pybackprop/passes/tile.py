@@ -27,7 +27,7 @@ from .segments import divide, work_of
 _LEAST_ROWS = 64
 # What a tile's row values may take: about a first-level cache, or part of a second-level one where
 # matrix products reuse rows and want many of them.
-_LEVEL_1, _LEVEL_2 = 40_000, 280_000
+_LEVEL_1, _LEVEL_2 = 40_000, 560_000
 # The same for rows that are read twice.
 _AGAIN = 120_000
 # Rows of so many bytes make long loops by themselves.
@@ -551,10 +551,11 @@ def choose_extent(nodes, axis, rows, columns=False):
                     per_row += value.size * value.dtype.itemsize // rows
     live = max(per_row // 2, 1)
     if products:
-        return max(32, min(128, _LEVEL_2 // live // 16 * 16))
+        return max(64, min(128, _LEVEL_2 // live // 16 * 16))
     again = sum(v.size * v.dtype.itemsize // rows for v, count in reads.items() if count > 1)
     if live >= _LONG_ROW:
-        return max(8, min(64, _LEVEL_1 // live // 8 * 8))
+        few = 2 * _LEVEL_1 // live
+        return max(2, min(64, few // 8 * 8 or few))
     if columns:
         return max(64, min(1024, 2 * _LEVEL_1 // live // 16 * 16))
     return max(64, min(1024, _LEVEL_1 // live // 16 * 16, _AGAIN // (live + again) // 16 * 16))

@@ -5,6 +5,7 @@ Where the shape of the result depends on the data, the arrays it depends on must
 
 import functools
 import itertools
+import math
 import operator
 import re
 
@@ -270,8 +271,7 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
     axis = one_axis(axis, x.ndim)
     kept = tuple(n for i, n in enumerate(x.shape) if i != axis)
     order = (*[i for i in range(x.ndim) if i != axis], axis)
-    rows = to_shape(permute(x, order), (-1 if not x.size else x.size // x.shape[axis],
-                                        x.shape[axis]))  # fmt: skip
+    rows = to_shape(permute(x, order), (math.prod(kept), x.shape[axis]))
     if not rows.shape[0]:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
     y = vmap(lambda row: as_value(func1d(row, *args, **kwargs)))(rows)

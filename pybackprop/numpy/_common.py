@@ -365,6 +365,13 @@ def axes_of(axis, ndim):
     return (normalize_axis(operator.index(axis), ndim),)
 
 
+def reduced_axes(axis, ndim):
+    """As :func:`axes_of`; a ufunc's reduction of a 0-d array takes axis 0 and -1 too."""
+    if not ndim and not isinstance(axis, (tuple, list)) and axis in (0, -1):
+        return ()
+    return axes_of(axis, ndim)
+
+
 def one_axis(axis, ndim):
     """One non-negative axis."""
     if isinstance(axis, Value):

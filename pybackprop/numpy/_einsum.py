@@ -9,6 +9,7 @@ from ..primitives import reduction
 from ..primitives.base import broadcast
 from ._common import as_value, cast, check_dtype, no_out, promoted
 from ._eager import surface
+from ._reduction import any as any_of
 from ._picking import diagonal
 from ._products import product
 from ._shaping import permute, to_shape
@@ -127,8 +128,9 @@ def _sum_out(term, needed):
     if not axes:
         return term
     letters = "".join(c for c in term.letters if c in needed)
-    fold = reduction.max_ if term.x.dtype.kind == "b" else reduction.sum_
-    return Term(fold(term.x, axes=axes), letters)
+    if term.x.dtype.kind == "b":
+        return Term(any_of.traced(term.x, axes), letters)
+    return Term(reduction.sum_(term.x, axes=axes), letters)
 
 
 def _arranged(term, letters, shape):

@@ -44,6 +44,12 @@ def along(x, axis, ndim):
     return to_shape(x, tuple(x.size if i == axis else 1 for i in range(ndim)))
 
 
+def _no_bool(x):
+    if x.dtype.kind == "b":
+        raise TypeError("numpy boolean subtract, the `-` operator, is not supported")
+    return x
+
+
 # ---- sums and differences -----------------------------------------------------------------------
 
 
@@ -78,7 +84,7 @@ def cumulative_prod(x, /, *, axis=None, dtype=None, out=None, include_initial=Fa
 @composed(3)
 def ediff1d(ary, to_end=None, to_begin=None):
     """See ``numpy.ediff1d``."""
-    x = as_value(ary)
+    x = _no_bool(as_value(ary))
     steps = diff.traced(to_shape(x, (x.size,)))
     pieces = [steps]
     for extra, place in ((to_begin, 0), (to_end, 2)):
@@ -200,7 +206,7 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     Traced coordinates are taken for uneven ones, whose formula is the even one where they are
     even.
     """
-    x = as_value(f)
+    x = _no_bool(as_value(f))
     axes = axes_of(axis, x.ndim)
     if isinstance(axis, (tuple, list)):
         axes = tuple(one_axis(a, x.ndim) for a in axis)
@@ -232,7 +238,7 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
     whole = x.dtype.kind in "iu" and isinstance(period, (int, np.integer))
     discont = period / 2 if discont is None else discont
     if not x.shape[axis]:
-        return x
+        return x if x.dtype.kind == "f" or whole else cast(x, FLOAT64)
     steps = diff.traced(x, axis=axis)
     if whole:
         high, rest = period // 2, period % 2
@@ -379,6 +385,8 @@ def convolve(a, v, mode="full"):
 @composed(2)
 def correlate(a, v, mode="valid"):
     """See ``numpy.correlate``; a product of matrices."""
+    if not as_value(a).ndim or not as_value(v).ndim:
+        raise ValueError("object of too small depth for desired array")
     a, v = _two_lines(a, v)
     if not a.size or not v.size:
         raise ValueError("first and second argument cannot be empty")

@@ -108,11 +108,13 @@ def polyder(p, m=1):
     m = static_index(m, "an order")
     if m < 0:
         raise ValueError("Order of derivative must be positive (see polyint)")
+    if not as_value(p).ndim:
+        raise TypeError("len() of unsized object")
     p = _line(p)
     for _ in range(m):
         n = p.shape[0] - 1
         if n < 1:
-            return filled((0,), 0, p.dtype)
+            return filled((0,), 0, np.result_type(p.dtype, np.int64))
         p = multiply(part(p, 0, 0, n), as_value(np.arange(n, 0, -1)))
     return p
 
@@ -123,6 +125,8 @@ def polyint(p, m=1, k=None):
     m = static_index(m, "an order")
     if m < 0:
         raise ValueError("Order of integral must be positive (see polyder)")
+    if not as_value(p).ndim:
+        raise TypeError("len() of unsized object")
     p = _line(p)
     constants = as_value(0.0 if k is None else k)
     constants = to_shape(constants, (constants.size,))

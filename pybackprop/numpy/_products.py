@@ -130,7 +130,7 @@ def vecdot(x1, x2, /, *, axis=-1):
 def dot(a, b, out=None):
     """See ``numpy.dot``."""
     no_out(out)
-    a, b = _both(a, b)
+    a, b = _both(as_value(a), as_value(b))
     if not a.ndim or not b.ndim:
         from ._ufuncs import multiply
 

@@ -20,6 +20,7 @@ from ._common import (
     no_out,
     one_axis,
     promoted,
+    reduced_axes,
     scalar,
     unsupported,
 )
@@ -55,7 +56,7 @@ def _fold(reduction, combine, neutral, a, axis, dtype, out, keepdims, initial, w
     x = as_value(a)
     x = cast(x, _wide(x.dtype) if dtype is None else check_dtype(dtype))
     selected = _selected(x, where, neutral)
-    axes = axes_of(axis, x.ndim)
+    axes = reduced_axes(axis, x.ndim)
     if selected.shape != x.shape:
         raise ValueError("where= of a reduction must broadcast to the shape of the array")
     y = _finish(reduction(selected, axes=axes), x.shape, axes, keepdims) if axes else selected
@@ -170,7 +171,7 @@ def _extreme(reduction, combine, combine_bools, a, axis, out, keepdims, initial,
     x = as_value(a)
     if x.dtype == BOOL:
         combine = combine_bools
-    axes = axes_of(axis, x.ndim)
+    axes = reduced_axes(axis, x.ndim)
     if where is not True and where is not None:
         if initial is None:
             raise ValueError("max and min with where= need initial=")
@@ -212,7 +213,7 @@ def _truths(reduction, neutral, a, axis, out, keepdims, where):
     no_out(out)
     x = truth(as_value(a))
     x = _selected(x, where, neutral)
-    axes = axes_of(axis, x.ndim)
+    axes = reduced_axes(axis, x.ndim)
     if not axes:
         return x
     if _count(x.shape, axes) == 0:
@@ -237,7 +238,7 @@ def all(a, axis=None, out=None, keepdims=False, *, where=True):
 def count_nonzero(a, axis=None, *, keepdims=False):
     """See ``numpy.count_nonzero``."""
     x = cast(truth(as_value(a)), INT64)
-    axes = axes_of(axis, x.ndim)
+    axes = reduced_axes(axis, x.ndim)
     return _finish(red.sum_(x, axes=axes), x.shape, axes, keepdims) if axes else x
 
 

@@ -7,6 +7,7 @@ from ..primitives import elementwise as ew
 from ..primitives import shaping
 from ._common import (
     BOOL,
+    FLOAT64,
     as_value,
     is_number,
     no_out,
@@ -14,7 +15,6 @@ from ._common import (
     promoted,
     refuse_conversion,
     scalar,
-    unsupported,
 )
 from ._eager import surface
 from ._ufuncs import (
@@ -72,7 +72,9 @@ def round(a, decimals=0, out=None):
         if x.dtype == BOOL:
             return ew.rint(as_value(x, np.dtype(np.float64)))
         if decimals < 0:
-            unsupported("round of integers to negative decimals is not supported")
+            wide, factor = as_value(x, FLOAT64), scalar(10.0**-decimals, FLOAT64)
+            rounded = ew.multiply(ew.rint(ew.divide(wide, factor)), factor)
+            return ew.convert(rounded, dtype=x.dtype)
         return x
     if decimals == 0:
         return ew.rint(x)

@@ -18,6 +18,7 @@ from ._common import (
     no_out,
     one_axis,
     promoted,
+    reduced_axes,
     shape_of,
     spread,
     static_index,
@@ -151,7 +152,7 @@ def squeeze(a, axis=None):
     x = as_value(a)
     if axis is None:
         return to_shape(x, tuple(n for n in x.shape if n != 1))
-    axes = axes_of(axis, x.ndim)
+    axes = reduced_axes(axis, x.ndim)
     if any(x.shape[i] != 1 for i in axes):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
     return to_shape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
@@ -433,6 +434,7 @@ def repeat(a, repeats, axis=None):
     x = as_value(a)
     if axis is None:
         x, axis = to_shape(x, (x.size,)), 0
+    x = x if x.ndim else to_shape(x, (1,))
     axis = one_axis(axis, x.ndim)
     extent = x.shape[axis]
     if isinstance(repeats, Value):

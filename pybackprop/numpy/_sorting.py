@@ -94,6 +94,8 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
 
 
 def _check_kth(kth, extent):
+    if not extent:
+        return
     for k in np.ravel([static_index(k, "a position of partition") for k in np.ravel(kth)]):
         if not -extent <= k < extent:
             raise ValueError(f"kth(={k}) out of bounds ({extent})")
@@ -365,7 +367,9 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     """See ``numpy.histogramdd``; the numbers of bins must be known while tracing."""
     if isinstance(sample, Value) or (not isinstance(sample, (tuple, list))):
         points = as_value(sample)
-        points = to_shape(points, (points.size, 1)) if points.ndim == 1 else points
+        if points.ndim > 2:
+            raise ValueError("sample must have one or two dimensions")
+        points = to_shape(points, (points.size, 1)) if points.ndim < 2 else points
         columns = [points[:, i] for i in _range(points.shape[1])]
     else:
         columns = [as_value(c) for c in sample]

@@ -159,6 +159,8 @@ def _at_fractions(x, q, axis, method, keepdims, skip_nan):
     outer, n = rows.shape
     fractions = to_shape(q, (1, q.size))
     result = _result_dtype(x, q, interpolates)
+    if n == 0 and not skip_nan:
+        raise IndexError("index -1 is out of bounds for axis 0 with size 0")
     if n == 0:
         values = filled((outer, q.size), np.nan, result)
         return _placed(values, q, x, axes, shape, keepdims)

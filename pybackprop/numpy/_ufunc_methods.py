@@ -14,11 +14,13 @@ from . import _reduction
 from ._common import (
     BOOL,
     as_value,
-    axes_of,
     cast,
     check_dtype,
     no_out,
     one_axis,
+    reduced_axes,
+    resolve,
+    signature,
     unsupported,
 )
 from ._choosing import known
@@ -47,6 +49,22 @@ def _binary(name):
 
 def _leading(x, axis):
     return permute(x, (axis, *[i for i in range(x.ndim) if i != axis]))
+
+
+def _fitted(name, x, dtype):
+    """``x`` in the dtype in which the function combines, with NumPy's error if it has none."""
+    if dtype is not None:
+        x = cast(x, check_dtype(dtype))
+    if name.startswith("logical"):
+        return x if x.dtype == BOOL else ew.not_equal(x, as_value(0, x.dtype))
+    ufunc = getattr(np, name, None)
+    if ufunc is None:
+        return x
+    kind = signature(x) if not x.weak else x.dtype
+    left, right, result = resolve(ufunc, (kind, kind))[:3]
+    if left == right == result:
+        return cast(x, check_dtype(left, f"{name} with an operand"))
+    unsupported(f"{name}.reduce and accumulate of {x.dtype} are not supported")
 
 
 def _identity(name, dtype):
@@ -88,12 +106,8 @@ def reduce(name, x, axis=0, dtype=None, out=None, keepdims=False, initial=None, 
             options["initial"] = initial
         return _REDUCTIONS[name].traced(x, where=where, **options)
     combine = _binary(name)
-    x = as_value(x)
-    if dtype is not None:
-        x = cast(x, check_dtype(dtype))
-    if name.startswith("logical"):
-        x = as_value(x, BOOL) if x.dtype == BOOL else ew.not_equal(x, as_value(0, x.dtype))
-    axes = axes_of(axis, x.ndim)
+    x = _fitted(name, as_value(x), dtype)
+    axes = reduced_axes(axis, x.ndim)
     if len(axes) > 1 and name not in _REORDERABLE:
         raise ValueError(f"reduction operation {name!r} is not reorderable, so at most one axis "
                          "may be specified")  # fmt: skip
@@ -119,6 +133,9 @@ def reduce(name, x, axis=0, dtype=None, out=None, keepdims=False, initial=None, 
         y = zeros(shape, x.dtype)
     else:
         y = _folded(combine, to_shape(moved, (count, *shape)))
+    if initial is None and name in ("hypot", "gcd") and y.size == x.size:
+        # NumPy starts from the identity, which takes the sign of a single element.
+        initial = 0
     if initial is not None:
         y = combine(as_value(initial, x.dtype), y)
     if keepdims:
@@ -135,14 +152,10 @@ def accumulate(name, x, axis=0, dtype=None, out=None):
             raise TypeError("cannot accumulate on a scalar")
         return cumulate.traced(x, axis, dtype)
     combine = _binary(name)
-    x = as_value(x)
-    if dtype is not None:
-        x = cast(x, check_dtype(dtype))
+    x = _fitted(name, as_value(x), dtype)
     if not x.ndim:
         raise TypeError("cannot accumulate on a scalar")
     axis = one_axis(axis, x.ndim)
-    if name.startswith("logical") and x.dtype != BOOL:
-        x = ew.not_equal(x, as_value(0, x.dtype))
     n = x.shape[axis]
     if n < 2:
         return x

@@ -415,6 +415,8 @@ def divmod(x1, x2):
 
 def modf(x):
     """See ``numpy.modf``."""
+    if isinstance(x, Value):
+        x = cast(x, check_dtype(resolve(np.modf, (signature(x),))[0], "modf with a result"))
     whole = trunc(x)
     return copysign(subtract(x, whole), x), whole
 

@@ -41,6 +41,12 @@ def test_integers(dtype):
         bp.compile(lambda a: np.gcd(a, 2.5))(a)
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int8", "uint16"])
+def test_rounding_of_integers(dtype):
+    x = (INTS % 100).astype(dtype)
+    same(lambda a: (np.round(a, -1), np.round(a, -2), np.round(a, 1), np.around(a)), x)
+
+
 def test_bits():
     x = rng.integers(0, 256, (3, 5)).astype(np.uint8)
     same(lambda a: (np.unpackbits(a), np.unpackbits(a, 0), np.unpackbits(a, 1, 13)), x)

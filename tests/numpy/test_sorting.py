@@ -1,5 +1,8 @@
 """Sorting, searching and counting: NumPy's values, derivatives, awkward inputs."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ import pybackprop.numpy as bnp
 from pybackprop.errors import ControlFlowError
 from surface import differentiable, same
 
+COMPILERS = [c for c in (os.environ.get("CC"), "cc", "gcc", "clang") if c and shutil.which(c)]
 rng = np.random.default_rng(3)
 X = rng.normal(size=(3, 5))
 INTS = rng.integers(-4, 9, (3, 5))
@@ -173,3 +177,26 @@ def test_plain_arrays_are_numpys():
     np.testing.assert_array_equal(bnp.sort(X), np.sort(X))
     np.testing.assert_array_equal(bnp.bincount(COUNTS), np.bincount(COUNTS))
     np.testing.assert_array_equal(bnp.histogram(X, "auto")[0], np.histogram(X, "auto")[0])
+
+
+@pytest.mark.skipif(not COMPILERS, reason="no C compiler found")
+def test_native(tmp_path, monkeypatch):
+    """Both backends give the same bits, in values and gradients."""
+    monkeypatch.setenv("PYBACKPROP_CACHE", str(tmp_path))
+    monkeypatch.setenv("PYBACKPROP_CFLAGS", "-O0")
+
+    def f(a):
+        order = np.argsort(a[0], kind="stable")
+        heights = np.interp(a[1], np.sort(a[2]), a[0])
+        return np.sum(np.quantile(a, [0.2, 0.7], 0) ** 2) + np.sum(heights * np.cos(order))
+
+    for dtype in (np.float64, np.float32):
+        x = rng.normal(size=(3, 300)).astype(dtype)
+        plain = bp.value_and_grad(f, backend="interpreter")(x)
+        compiled = bp.value_and_grad(f, backend="native")(x)
+        np.testing.assert_array_equal(plain[1], compiled[1])
+        assert plain[0] == compiled[0]
+    counts = bp.compile(lambda i: (np.argsort(i, kind="stable"), np.gcd(i, 12)), backend="native")
+    found = counts(INTS[0])
+    np.testing.assert_array_equal(found[0], np.argsort(INTS[0], kind="stable"))
+    np.testing.assert_array_equal(found[1], np.gcd(INTS[0], 12))

@@ -103,10 +103,9 @@ class ReverseSweep:
         location = target.location
         for node in graph.nodes:
             wanted = [operand in reached for operand in node.operands]
-            passes = any(wanted) and not node.primitive.stops and any(
-                map(is_floating, node.outputs)
-            )  # fmt: skip
-            if not passes:
+            passes = True in wanted and not node.primitive.stops
+            floating = [v for v in node.outputs if is_floating(v)] if passes else ()
+            if not floating:
                 _copy(node, env, target)
                 continue
             operands = [env[operand] for operand in node.operands]
@@ -120,7 +119,7 @@ class ReverseSweep:
                 env.update(zip(node.outputs, outputs, strict=True))
             else:
                 outputs = _copy(node, env, target)
-            reached.update(filter(is_floating, node.outputs))
+            reached.update(floating)
             self.records.append((node, operands, outputs, wanted, context))
         target.location = location
         self.inputs = list(graph.inputs)
@@ -158,12 +157,15 @@ class ReverseSweep:
                 continue
             if totals is not None:
                 totals.update(zip(node.outputs, incoming, strict=True))
-            flagged = all(ct is None or is_selective(ct) for ct in incoming)
-            with _note(node):
-                extra = {"context": context} if context is not None else {}
-                outgoing = node.primitive.vjp(
-                    incoming, operands, outputs, want, **node.attributes, **extra
-                )
+            marked = target.table.get("selective")
+            flagged = marked is not None and all(ct is None or ct in marked for ct in incoming)
+            target.location = node.location
+            extra = node.attributes if context is None else {**node.attributes, "context": context}
+            try:
+                outgoing = node.primitive.vjp(incoming, operands, outputs, want, **extra)
+            except DifferentiationError as error:
+                _locate(error, node)
+                raise
             for operand, want_it, ct in zip(node.operands, want, outgoing, strict=True):
                 if ct is not None and want_it:
                     if flagged:
@@ -208,13 +210,16 @@ class _note:
         current_graph().location = self.node.location
 
     def __exit__(self, kind, error, traceback):
-        if isinstance(error, DifferentiationError) and self.node.location is not None:
-            if not getattr(error, "located", False):
-                error.located = True
-                error.args = (
-                    f"{error.args[0]} (recorded at {describe_location(self.node.location)})",
-                )
+        if isinstance(error, DifferentiationError):
+            _locate(error, self.node)
         return False
+
+
+def _locate(error, node):
+    """Add to an error where its node was recorded."""
+    if node.location is not None and not getattr(error, "located", False):
+        error.located = True
+        error.args = (f"{error.args[0]} (recorded at {describe_location(node.location)})",)
 
 
 def _copy(node, env, target):
@@ -230,7 +235,10 @@ def _copy(node, env, target):
     target.location = node.location
     result = primitive(*[env[operand] for operand in node.operands], **node.attributes)
     outputs = list(result) if primitive.multiple else [result]
-    env.update(zip(node.outputs, outputs, strict=True))
+    if len(outputs) == 1:
+        env[node.outputs[0]] = outputs[0]
+    else:
+        env.update(zip(node.outputs, outputs, strict=True))
     return outputs
 
 

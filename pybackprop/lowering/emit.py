@@ -348,6 +348,9 @@ class Lowering:
 
     def slot(self, value):
         """A slot that holds a scalar value."""
+        ref = self.refs.get(value)
+        if ref is not None and ref.root.kind is ARENA and ref.dtype is F64:
+            return ref
         return self._addressable(self.ref(value))
 
     def scalar(self, op, value, *operands):

@@ -379,7 +379,34 @@ def _pad(graph, x, *, lows, highs, interiors):
 
 @_rule(shaping.concatenate)
 def _concatenate(graph, *operands, axis):
-    return operands[0] if len(operands) == 1 else None
+    if len(operands) == 1:
+        return operands[0]
+    # Slices of one array that lie beside each other are one slice.
+    for number in range(len(operands) - 1):
+        a, b = operands[number : number + 2]
+        if a.node.primitive is shaping.slice_ and b.node.primitive is shaping.slice_:
+            joined = _joined(a.node, b.node, axis)
+            if joined is not None:
+                merged = (*operands[:number], joined, *operands[number + 2 :])
+                return shaping.concatenate(*merged, axis=axis)
+    return None
+
+
+def _joined(a, b, axis):
+    """The slice that two slices are together, or None."""
+    first, second = a.attributes, b.attributes
+    if a.operands[0] is not b.operands[0] or first["steps"] != second["steps"]:
+        return None
+    if first["steps"][axis] != 1 or first["stops"][axis] != second["starts"][axis]:
+        return None
+    for key in ("starts", "stops"):
+        if any(x != y for i, (x, y) in enumerate(zip(first[key], second[key], strict=True)) if i != axis):
+            return None
+    stops = list(first["stops"])
+    stops[axis] = second["stops"][axis]
+    return shaping.slice_(
+        a.operands[0], starts=first["starts"], stops=tuple(stops), steps=first["steps"]
+    )
 
 
 @_rule(reduction.sum_)

@@ -16,6 +16,8 @@ Rules get the operands and outputs as values of the open graph:
   one, is axis 0, and returns the outputs as a list, each with the batch axis as axis 0.
 """
 
+import functools
+
 import numpy as np
 
 from ..errors import DifferentiationError, UnsupportedError
@@ -248,10 +250,17 @@ def is_selective(value):
     return marked is not None and value in marked
 
 
-def product(cotangent, partial):
-    """``cotangent * partial``; 0 where a selective cotangent is 0, whatever the partial."""
+@functools.cache
+def _products():
+    """The primitives, which are defined by means of this module."""
     from .elementwise import multiply, mulz
 
+    return multiply, mulz
+
+
+def product(cotangent, partial):
+    """``cotangent * partial``; 0 where a selective cotangent is 0, whatever the partial."""
+    multiply, mulz = _products()
     if not is_selective(cotangent):
         return multiply(cotangent, partial)
     # Bounded functions are not excepted: they are NaN where the branch that is not taken is.

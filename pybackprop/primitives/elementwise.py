@@ -126,6 +126,9 @@ class Numeric(Elementwise):
     floats_only = False
 
     def infer(self, *operands):
+        dtype = operands[0].dtype
+        if dtype in FLOATS and all([o.dtype is dtype and o.shape == () for o in operands]):
+            return (), dtype
         dtype = same_dtype(self.name, *operands)
         if dtype.kind not in "iuf":
             raise TypeError(f"{self.name} is not defined for dtype {dtype}")

@@ -197,6 +197,30 @@ def test_slices_of_slices(first, second):
 # ---- common subexpressions ----------------------------------------------------------------------
 
 
+def test_slices_beside_each_other_are_one():
+    def beside(x, y):
+        return np.concatenate([x[0:2], x[2:5], y]), np.concatenate([x[:1], x[1:3]])
+
+    graph = build(beside, LOCAL, X, X)
+    assert names(graph).count("concatenate") == 1
+    first, second = bp.compile(beside)(X, X + 1)
+    np.testing.assert_array_equal(first, np.concatenate([X[:5], X + 1]))
+    np.testing.assert_array_equal(second, X[:3])
+
+    def apart(x):
+        return (
+            np.concatenate([x[0:2], x[3:5]]), np.concatenate([x[::2], x[1::2]]),
+            np.concatenate([x[2:4], x[0:2]]),
+        )  # fmt: skip
+
+    assert names(build(apart, LOCAL, X)).count("concatenate") == 3
+    table = X.reshape(2, 3)
+    joined = bp.compile(lambda t: np.concatenate([t[:, :1], t[:, 1:2]], axis=1))(table)
+    np.testing.assert_array_equal(joined, table[:, :2])
+    crossed = bp.compile(lambda t: np.concatenate([t[:1, :1], t[1:, 1:]], axis=0))(table[:, :2])
+    np.testing.assert_array_equal(crossed, [[X[0]], [X[4]]])
+
+
 def test_equal_nodes_are_one():
     graph = build(lambda x, y: (np.sin(x) * y + 1, y * np.sin(x) + 1), LOCAL, X, X)
     assert names(graph).count("sin") == names(graph).count("multiply") == 1

@@ -44,6 +44,16 @@ def test_transposed_sums_and_parts(shape):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_transposed_results_of_functions(dtype):
+    for shape in ((20, 90), (9, 130), (70, 70), (3, 12, 40)):
+        x = RNG.normal(size=shape).astype(dtype)
+        made = both(lambda x: -np.exp(x).T, x)
+        np.testing.assert_allclose(made, -np.exp(x).T, rtol=4 * np.finfo(dtype).eps)
+        sides = both(lambda x: np.concatenate([-x, x * 2]).T, x)
+        np.testing.assert_array_equal(sides, np.concatenate([-x, x * 2]).T)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_small_products(dtype):
     for m, n, k in itertools.product((1, 2, 3, 4, 6, 8, 9), (1, 2, 3, 4, 5, 8, 12), (1, 3, 4, 9)):
         a, b = RNG.normal(size=(m, k)).astype(dtype), RNG.normal(size=(k, n)).astype(dtype)

@@ -59,6 +59,7 @@ class GroupWriter:
         self.extents, steps = collapse(shape, lists or [_steps_of(shape)])
         self.axes = {id(v): s for v, s in zip(walked, steps, strict=False)}
         self.turned = self._turn()
+        self._face_results()
         self.n = self.extents[-1]
         self.rows = [m for m in self.group.members if m.reduces and not self._by_columns(m)]
         functions = sum(is_function(m.instruction.op) for m in self.group.members)
@@ -121,6 +122,20 @@ class GroupWriter:
         for steps in self.axes.values():
             steps[-1], steps[-2] = steps[-2], steps[-1]
         return True
+
+    def _face_results(self):
+        """Walk a transposition along its results: a line is written once, and read from many."""
+        extents = self.extents
+        if len(extents) < 2 or self.turned or self.group.reduces or not 8 <= extents[-2] <= 64:
+            return
+        results = [m.result for m in self.group.members if id(m.result) in self.axes]
+        if not results or not all(
+            self.axes[id(v)][-2] == v.item and abs(self.axes[id(v)][-1]) >= 64 for v in results
+        ):
+            return
+        extents[-1], extents[-2] = extents[-2], extents[-1]
+        for steps in self.axes.values():
+            steps[-1], steps[-2] = steps[-2], steps[-1]
 
     def _by_columns(self, member):
         """Whether the elements of a loop belong to different results of a reduction."""

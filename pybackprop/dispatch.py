@@ -282,7 +282,7 @@ def _to_array(self, dtype=None, copy=None):
             "use np.stack or np.concatenate to join traced arrays, and leave np.array and "
             "np.asarray of a traced array out (pybackprop.numpy.asarray accepts it); functions "
             "that do not dispatch (scipy.stats, scipy.linalg, scipy.special.logsumexp, softmax) "
-            "have counterparts in pybackprop",
+            "have counterparts in pybackprop: pybackprop.linalg, pybackprop.special",
             converted=True,
         )
     # A scalar becomes an object, so that np.array([a, b * c]) is an array of scalars, which every

@@ -6,9 +6,12 @@ once. Leading axes are a batch throughout. NumPy's own names (``solve``, ``eigh`
 under SciPy's name of the module.
 """
 
-from .graph import Value
-from .numpy._common import unsupported
+import numpy as np
+
+from .numpy import _spectral
+from .numpy._common import FLOAT64, as_value, cast, common_dtype, promoted, unsupported
 from .numpy._eager import surface
+from .numpy._indexing import getitem
 from .numpy._shaping import to_shape
 from .numpy._systems import (
     cholesky as _cholesky,
@@ -22,18 +25,15 @@ from .numpy._systems import (
     require_stacked,
     solve_stack,
 )
-from .primitives import systems
+from .numpy.linalg import lstsq, norm
+from .primitives import shaping, spectral, systems
+from .primitives.base import zeros
 
 __all__ = [
-    "cho_factor",
-    "cho_solve",
-    "cholesky",
-    "det",
-    "inv",
-    "lu_factor",
-    "lu_solve",
-    "solve_triangular",
-]
+    "block_diag", "cho_factor", "cho_solve", "cholesky", "det", "eigh", "eigvalsh", "expm", "inv",
+    "lstsq", "lu_factor", "lu_solve", "norm", "pinv", "qr", "solve", "solve_triangular", "svd",
+    "svdvals", "toeplitz",
+]  # fmt: skip
 
 
 def _as_columns(a, b, name):
@@ -109,10 +109,6 @@ def cho_factor(a, lower=False, overwrite_a=False, check_finite=True):
     return _cholesky.traced(a, upper=not lower), bool(lower)
 
 
-def _is_traced(*operands):
-    return any(type(x) is Value for x in operands)
-
-
 def cho_solve(c_and_lower, b, overwrite_b=False, check_finite=True):
     """Solve ``a x = b`` by the factor of ``a`` that ``cho_factor`` gave.
 
@@ -165,3 +161,172 @@ def _lu_solve(a, factors, b, transposed):
         unsupported("lu_solve takes the pair that pybackprop.linalg.lu_factor gave")
     b, vector = _as_columns(a, b, "lu_solve")
     return _from_columns(solve_stack(a, b, factors, transposed), vector)
+
+
+# ---- decompositions ----------------------------------------------------------------------------
+
+
+@surface()
+def expm(A):
+    """The exponential of matrices, see ``scipy.linalg.expm``.
+
+    Elements that are not finite give NaN.
+
+    Examples
+    --------
+    >>> import numpy as np, pybackprop as bp
+    >>> turn = np.array([[0.0, -np.pi], [np.pi, 0.0]])
+    >>> bp.linalg.expm(turn).round(12) + 0.0
+    array([[-1.,  0.],
+           [ 0., -1.]])
+
+    References
+    ----------
+    Higham, N. J. (2005). The scaling and squaring method for the matrix exponential revisited. SIAM
+    J. Matrix Anal. Appl. 26.
+    Mathias, R. (1996). A chain rule for matrix functions and applications. SIAM J. Matrix Anal.
+    Appl. 17.
+    """
+    (a,) = floats(A)
+    require_stacked(a)
+    return spectral.expm(a)
+
+
+@surface(2)
+def solve(a, b, lower=False, overwrite_a=False, overwrite_b=False, check_finite=True,
+          assume_a=None, transposed=False):  # fmt: skip
+    """Solve ``a x = b``, see ``scipy.linalg.solve``; ``assume_a='pos'`` goes by Cholesky's factor."""
+    if assume_a not in (None, "gen", "general", "pos", "positive definite"):
+        unsupported(
+            f"assume_a={assume_a!r} of solve is not supported; leave it out, or use 'pos', "
+            "solve_triangular or lu_solve"
+        )
+    a, b = floats(a, b)
+    require_stacked(a)
+    b, vector = _as_columns(a, b, "solve")
+    if assume_a in ("pos", "positive definite"):
+        factor = _cholesky.traced(a, upper=not lower)
+        return _from_columns(_cho_solve(factor, b, bool(lower)), vector)
+    return _from_columns(solve_stack(a, b, transposed=bool(transposed)), vector)
+
+
+@surface()
+def qr(a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_finite=True):
+    """QR factors, see ``scipy.linalg.qr``; modes 'full', 'economic' and 'r', without pivoting."""
+    if pivoting:
+        unsupported("qr with pivoting is not supported")
+    modes = {"full": "complete", "economic": "reduced", "r": "r"}
+    if mode not in modes:
+        raise ValueError(f"Mode argument should be one of {list(modes)}, not {mode!r}")
+    if mode == "r":
+        r = _spectral.qr.traced(a, "complete").R
+        return (r,)
+    return tuple(_spectral.qr.traced(a, modes[mode]))
+
+
+@surface()
+def svd(a, full_matrices=True, compute_uv=True, overwrite_a=False, check_finite=True,
+        lapack_driver="gesdd"):  # fmt: skip
+    """Singular values and vectors, see ``scipy.linalg.svd``."""
+    result = _spectral.svd.traced(a, full_matrices, compute_uv)
+    return tuple(result) if compute_uv else result
+
+
+@surface()
+def svdvals(a, overwrite_a=False, check_finite=True):
+    """Singular values, descending, see ``scipy.linalg.svdvals``."""
+    return _spectral.svdvals.traced(a)
+
+
+@surface()
+def eigh(a, b=None, lower=True, eigvals_only=False, overwrite_a=False, overwrite_b=False,
+         type=1, check_finite=True):  # fmt: skip
+    """Eigenvalues and vectors of symmetric matrices, see ``scipy.linalg.eigh``.
+
+    ``b``, a positive definite matrix, makes it the problem ``a v = w b v``.
+    """
+    uplo = "L" if lower else "U"
+    if b is None:
+        if eigvals_only:
+            return _spectral.eigvalsh.traced(a, uplo)
+        return tuple(_spectral.eigh.traced(a, uplo))
+    if type != 1:
+        unsupported("eigh with b takes type=1 only")
+    a, b = floats(a, b)
+    require_stacked(a)
+    require_stacked(b)
+    a = systems.symmetric_from(a, bool(lower))
+    factor = _cholesky.traced(b if lower else systems.turned(b))
+    inner = a
+    for _ in range(2):
+        inner = systems.turned(_by_factor(factor, inner, False))
+    w, v = _spectral.eigh.traced(inner)
+    return w if eigvals_only else (w, _by_factor(factor, v, True))
+
+
+def _by_factor(factor, x, transposed):
+    factor, x = joint_batch(factor, x)
+    return systems.triangular_solve(
+        factor, x, lower=True, transposed=transposed, unit=False, checked=True
+    )
+
+
+@surface()
+def eigvalsh(a, b=None, lower=True, overwrite_a=False, overwrite_b=False, type=1,
+             check_finite=True):  # fmt: skip
+    """Eigenvalues of symmetric matrices, ascending, see ``scipy.linalg.eigvalsh``."""
+    return eigh.traced(a, b, lower, True, type=type)
+
+
+@surface()
+def pinv(a, *, atol=None, rtol=None, return_rank=False, check_finite=True):
+    """Pseudoinverses, see ``scipy.linalg.pinv``, with a relative tolerance."""
+    if atol is not None or return_rank:
+        unsupported("pinv takes rtol only")
+    return _spectral.pinv.traced(a, rtol=rtol)
+
+
+# ---- matrices of a shape -----------------------------------------------------------------------
+
+
+def block_diag(*arrs):
+    """Matrices along the diagonal of a larger one, see ``scipy.linalg.block_diag``."""
+    return _block_diag(list(arrs))
+
+
+@surface()
+def _block_diag(arrays):
+    blocks = [as_value(a) for a in arrays]
+    dtype = common_dtype(*blocks) if blocks else FLOAT64
+    if any(b.ndim > 2 for b in blocks):
+        raise ValueError("arguments of block_diag must have at most two axes")
+    blocks = [cast(to_shape(b, (1,) * (2 - b.ndim) + b.shape), dtype) for b in blocks]
+    width, at, rows = sum(b.shape[1] for b in blocks), 0, []
+    for b in blocks:
+        rows.append(
+            shaping.pad(
+                b, lows=(0, at), highs=(0, width - at - b.shape[1]), interiors=(0, 0)
+            )
+        )
+        at += b.shape[1]
+    if not rows:
+        return zeros((1, 0), dtype)
+    return rows[0] if len(rows) == 1 else shaping.concatenate(*rows, axis=0)
+
+
+def toeplitz(c, r=None):
+    """The matrix of constant diagonals, see ``scipy.linalg.toeplitz``."""
+    return _toeplitz(c, c if r is None else r)
+
+
+@surface(2)
+def _toeplitz(c, r):
+    c, r = promoted(c, r)
+    if c.ndim != 1 or r.ndim != 1:
+        raise ValueError("toeplitz takes two vectors")
+    m, n = c.size, r.size
+    line = shaping.concatenate(
+        shaping.flip(c, axes=(0,)), shaping.slice_axis(r, 0, min(1, n), n), axis=0
+    )
+    places = np.arange(n)[None] - np.arange(m)[:, None] + m - 1
+    return getitem(line, (places,))

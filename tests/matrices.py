@@ -114,3 +114,86 @@ def cholesky(a):
         x[j, j] = np.sqrt(x[j, j] - x[j, :j] @ x[j, :j])
         x[j + 1 :, j] = (x[j + 1 :, j] - x[j + 1 :, :j] @ x[j, :j]) / x[j, j]
     return x
+
+
+@stacked
+def _qr(a):
+    """Householder's factors, square q; signs as LAPACK's."""
+    m, n = a.shape
+    q, r = np.eye(m, dtype=a.dtype), a.copy()
+    for k in range(min(m - 1, n)):
+        x = r[k:, k].copy()
+        if not np.any(x[1:]):
+            continue
+        x[0] += np.copysign(np.sqrt(x @ x), x[0])
+        x /= np.sqrt(x @ x)
+        r[k:] -= 2 * np.outer(x, x @ r[k:])
+        q[:, k:] -= 2 * np.outer(q[:, k:] @ x, x)
+    return q, np.triu(r)
+
+
+def qr(a, k):
+    """The factors with k columns of q."""
+    q, r = _qr(a)
+    return q[..., :k], r[..., :k, :]
+
+
+@stacked
+def _eigenvalues(a):
+    """Ascending, by Jacobi's rotations, as one row."""
+    a = np.tril(a) + np.tril(a, -1).T
+    small = np.finfo(a.dtype).eps ** 2 * np.max(np.abs(a), initial=0)
+    for _ in range(12):
+        for i in range(len(a)):
+            for j in range(i):
+                if abs(a[i, j]) > small:
+                    t = (a[j, j] - a[i, i]) / (2 * a[i, j])
+                    t = np.copysign(1, t) / (np.abs(t) + np.sqrt(t * t + 1))
+                    c = 1 / np.sqrt(t * t + 1)
+                    turn = np.eye(len(a), dtype=a.dtype)
+                    turn[i, i] = turn[j, j] = c
+                    turn[j, i], turn[i, j] = -c * t, c * t
+                    a = turn.T @ a @ turn
+    return np.sort(np.diag(a))[None]
+
+
+def eigenvalues_h(a, *, upper=False):
+    """Eigenvalues of symmetric matrices."""
+    return _eigenvalues(np.swapaxes(a, -1, -2) if upper else a)[..., 0, :]
+
+
+def singular_values(a):
+    """Descending; squared on the way, so for good conditions only."""
+    a = np.asarray(a)
+    t = np.swapaxes(a, -1, -2)
+    return np.sqrt(eigenvalues_h(t @ a if a.shape[-1] <= a.shape[-2] else a @ t))[..., ::-1]
+
+
+@stacked
+def expm(a):
+    """Taylor's series of a / 1024, squared ten times."""
+    term = total = np.eye(len(a), dtype=a.dtype)
+    for k in range(1, 20):
+        term = term @ (a / 1024) / k
+        total = total + term
+    for _ in range(10):
+        total = total @ total
+    return total
+
+
+def _positive(v):
+    """Columns with their largest element positive."""
+    largest = np.argmax(np.abs(v), axis=-2, keepdims=True)
+    return v * np.sign(np.take_along_axis(v, largest, -2))
+
+
+def eigh(a, *, upper=False):
+    """By NumPy, the largest element of each vector positive."""
+    w, v = np.linalg.eigh(a, "U" if upper else "L")
+    return w, _positive(v)
+
+
+def svd(a, *, full):
+    """Of diagonal matrices with a positive, descending diagonal."""
+    u, s, vt = np.linalg.svd(a, full)
+    return s, np.abs(u), np.abs(vt)

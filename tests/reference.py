@@ -64,6 +64,12 @@ EVALUATE = {
     "lu_solve": lambda a, f, b, transposed: matrices.solve_packed(f, b, transposed=transposed),
     "inv": matrices.inverse,
     "cholesky": matrices.cholesky,
+    "qr": matrices.qr,
+    "svd": matrices.svd,
+    "singular_values": matrices.singular_values,
+    "eigh": matrices.eigh,
+    "eigenvalues_h": matrices.eigenvalues_h,
+    "expm": matrices.expm,
     "cofactors": matrices.cofactors,
     "triangular_solve": lambda t, b, checked, **options: matrices.triangular(t, b, **options),
 }
@@ -108,7 +114,8 @@ def evaluate(node, operands):
     special = EVALUATE.get(name)
     with np.errstate(all="ignore"):
         if special is not None:
-            return [special(*operands, **attributes)]
+            result = special(*operands, **attributes)
+            return list(result) if node.primitive.multiple else [result]
         result = node.primitive.evaluate(*operands, **attributes)
     assert result is not None, f"{name} has no NumPy evaluation"
     return list(result) if node.primitive.multiple else [result]

@@ -454,6 +454,32 @@ _add("cofactors", np.zeros((2, 0, 0)))
 _add("inv", np.zeros((0, 3, 3)))
 _add("cholesky", np.zeros((2, 0, 0)))
 
+for _lead in ((), (2,)):
+    for _shape, _k in (((4, 3), 3), ((3, 4), 3), ((3, 3), 3), ((1, 1), 1)):
+        _a = _entries(*_lead, *_shape)
+        _exact = lambda a, k=_k: matrices.qr(a, k)  # noqa: E731
+        _add("qr", _a, k=_k, exact=_exact)
+        _add("singular_values", _a, exact=matrices.singular_values)
+    _a = np.diag([3.0, 2, 1]) + np.zeros((*_lead, 1, 1))
+    for _full in (False, True):
+        _add("svd", _a, full=_full, smooth=False)
+        _add("svd", _a[..., :2].copy(), full=_full, smooth=False)
+    for _upper in (False, True):
+        _add("eigh", _a, upper=_upper, smooth=False)
+        _a = _entries(*_lead, 4, 4)
+        _exact = lambda a, upper=_upper: matrices.eigenvalues_h(a, upper=upper)  # noqa: E731
+        _add("eigenvalues_h", _a, upper=_upper, exact=_exact)
+        _a = np.diag([3.0, 2, 1]) + np.zeros((*_lead, 1, 1))
+    for _size in (0.01, 0.2, 1.0, 4.0):
+        _add("expm", _size * _entries(*_lead, 3, 3), exact=matrices.expm)
+    _add("pseudoinverse", _entries(*_lead, 3, 4), _entries(*_lead, 4, 3), smooth=False)
+    _add(
+        "least_squares", *[_entries(*_lead, *s) for s in ((3, 2), (4, 3), (4, 2), (3, 4))],
+        smooth=False,
+    )  # fmt: skip
+_add("qr", np.zeros((2, 0, 3)), k=0)
+_add("expm", np.zeros((2, 0, 0)))
+
 _AXES = (
     ((5,), (0,)),
     ((3, 4), (0,)),

@@ -29,6 +29,31 @@
 #define LESS(x, y) ((x) < (y) ? (x) : (y))
 #define MORE(x, y) ((x) > (y) ? (x) : (y))
 #define BLOCK PBP_LINALG_BLOCK
+#define KERNEL(name)                                                                               \
+    pbp_status LINALG_PASTE(N(name), PBP_ISA)(const pbp_array_op *op, pbp_sweep *sweep,            \
+                                              char *d_bytes, const char *a_bytes,                  \
+                                              const char *b_bytes);                                \
+    pbp_status LINALG_PASTE(N(name), PBP_ISA)(const pbp_array_op *op, pbp_sweep *sweep,            \
+                                              char *d_bytes, const char *a_bytes,                  \
+                                              const char *b_bytes)
+#define ARGUMENTS                                                                                  \
+    const int64_t *const p = op->params;                                                           \
+    const int64_t batch = p[PBP_L_BATCH], n = p[PBP_L_N];                                          \
+    T *const d = (T *)(void *)d_bytes;                                                             \
+    const T *const a = (const T *)(const void *)a_bytes;                                           \
+    void *const room = sweep->workspace->scratch;                                                  \
+    N(vec) *const lanes = (N(vec) *)room;                                                          \
+    T *const scratch = (T *)(void *)((char *)room + PBP_PRODUCT_ROOM);                             \
+    (void)b_bytes;                                                                                 \
+    (void)scratch;                                                                                 \
+    (void)lanes
+#define CHECKED(call)                                                                              \
+    do {                                                                                           \
+        const pbp_status status_ = (call);                                                         \
+        if (status_ != PBP_OK) {                                                                   \
+            return status_;                                                                        \
+        }                                                                                          \
+    } while (0)
 #endif
 
 #undef T

@@ -4,6 +4,7 @@
 #include "kernels_linalg.h"
 
 #define LESS(x, y) ((x) < (y) ? (x) : (y))
+#define MORE(x, y) ((x) > (y) ? (x) : (y))
 
 /* What mode and the extents may be, per row. */
 typedef struct shape_rule {
@@ -17,6 +18,10 @@ typedef struct shape_rule {
 static const shape_rule rules[] = {
     {PBP_ROW_LU, 0, true, false, false},
     {PBP_ROW_COFACTORS, 0, true, false, false},
+    {PBP_ROW_QR, 0, false, false, true},
+    {PBP_ROW_SVD, PBP_VECTORS | PBP_FULL, false, false, false},
+    {PBP_ROW_EIGH, PBP_VECTORS | PBP_UPPER, true, false, false},
+    {PBP_ROW_EXPM, 0, true, false, false},
     {PBP_ROW_LU_SOLVE, PBP_TRANSPOSED, true, true, true},
     {PBP_ROW_INV, 0, true, false, false},
     {PBP_ROW_CHOLESKY, 0, true, false, false},
@@ -38,6 +43,19 @@ pbp_linalg_sizes pbp_linalg_sizes_of(uint32_t row, const int64_t *p)
     case PBP_ROW_TRIANGULAR:
         s.d = s.b = n * k;
         break;
+    case PBP_ROW_QR:
+        s.d = m * k + (k > 0 ? k : LESS(m, n)) * n;
+        break;
+    case PBP_ROW_SVD:
+        s.d = LESS(m, n);
+        if (p[PBP_L_MODE] & PBP_VECTORS) {
+            const bool full = (p[PBP_L_MODE] & PBP_FULL) != 0;
+            s.d += m * (full ? m : LESS(m, n)) + n * (full ? n : LESS(m, n));
+        }
+        break;
+    case PBP_ROW_EIGH:
+        s.d = n + (p[PBP_L_MODE] & PBP_VECTORS ? n * n : 0);
+        break;
     default:
         break;
     }
@@ -46,7 +64,9 @@ pbp_linalg_sizes pbp_linalg_sizes_of(uint32_t row, const int64_t *p)
 
 int64_t pbp_linalg_scratch_bytes(uint32_t row, int64_t item, const int64_t *p)
 {
-    const int64_t n = p[PBP_L_N], k = p[PBP_L_K], block = PBP_LINALG_BLOCK;
+    const int64_t m = p[PBP_L_M], n = p[PBP_L_N], k = p[PBP_L_K], block = PBP_LINALG_BLOCK;
+    const double tall = (double)MORE(m, n), steps = (double)LESS(m, n), edge = (double)block;
+    const double reflections = tall * steps + (steps + edge) * edge;
     const int64_t lanes = 64 * (n * (n + 4) + 2 * n * k + 64);
     const double room = PBP_PRODUCT_ROOM;
     const bool small = n <= PBP_LANES_MAX && k <= PBP_LANES_MAX;
@@ -67,6 +87,19 @@ int64_t pbp_linalg_scratch_bytes(uint32_t row, int64_t item, const int64_t *p)
         break;
     case PBP_ROW_COFACTORS:
         elements = 2.0 * (double)n * (double)n + 4.0 * (double)n + 1;
+        return (int64_t)LESS(room + elements * (double)item, 0x1p40);
+    case PBP_ROW_QR:
+        elements = reflections + (double)m * (double)n + 2 * edge * (double)MORE(n, k);
+        return (int64_t)LESS(room + elements * (double)item, 0x1p40);
+    case PBP_ROW_SVD:
+        elements = reflections + tall * steps + 2 * steps * steps + steps;
+        elements += (p[PBP_L_MODE] & PBP_FULL ? tall : steps) * (tall + 2 * edge);
+        return (int64_t)LESS(room + elements * (double)item, 0x1p40);
+    case PBP_ROW_EIGH:
+        elements = 2.0 * (double)n * (double)n + 3.0 * (double)n;
+        return (int64_t)LESS(room + elements * (double)item, 0x1p40);
+    case PBP_ROW_EXPM:
+        elements += 7.0 * (double)n * (double)n + 2.0 * (double)n;
         return (int64_t)LESS(room + elements * (double)item, 0x1p40);
     default:
         return 0;
@@ -96,6 +129,9 @@ pbp_status pbp_check_linalg(check *k)
     }
     const int64_t whole[3] = {p[PBP_L_BATCH], m + n + columns + 2, m + n + columns + 2};
     TRY(check_extents(k, whole, 3));
+    if (k->in->row == PBP_ROW_QR && columns != 0 && columns != m && columns != LESS(m, n)) {
+        FAIL("its extents do not fit");
+    }
     if ((rule->square && m != n) || (!rule->uses_k && columns != 0)) {
         FAIL("its extents do not fit");
     }

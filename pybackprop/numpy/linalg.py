@@ -5,30 +5,55 @@ import operator
 import numpy as np
 
 from ..primitives import elementwise as ew
-from ..primitives import reduction
+from ..primitives import reduction, spectral
 from ..primitives.base import normalize_axis
-from ._common import FLOAT64, as_value, axes_of, cast, scalar, unsupported
+from ._common import FLOAT64, as_value, axes_of, cast, scalar
 from ._eager import surface
 from ._picking import diagonal as _diagonal
 from ._picking import trace as _trace
 from ._products import matmul, outer, tensordot, vecdot
-from ._shaping import matrix_transpose, to_shape
-from ._systems import cholesky, det, inv, require_stacked, slogdet, solve
+from ._shaping import matrix_transpose, permute, to_shape
+from ._spectral import (
+    eigh,
+    eigvalsh,
+    lstsq,
+    matrix_rank,
+    multi_dot,
+    pinv,
+    qr,
+    svd,
+    svdvals,
+    tensorinv,
+    tensorsolve,
+)
+from ._systems import cholesky, det, floats, inv, require_stacked, slogdet, solve
 
 __all__ = [
     "cholesky",
+    "cond",
     "det",
     "diagonal",
+    "eigh",
+    "eigvalsh",
     "inv",
+    "lstsq",
     "matmul",
     "matrix_norm",
     "matrix_power",
+    "matrix_rank",
     "matrix_transpose",
+    "multi_dot",
     "norm",
     "outer",
+    "pinv",
+    "qr",
     "slogdet",
     "solve",
+    "svd",
+    "svdvals",
     "tensordot",
+    "tensorinv",
+    "tensorsolve",
     "trace",
     "vecdot",
     "vector_norm",
@@ -83,7 +108,10 @@ def _matrix_norm(x, order, axes):
         extreme = reduction.max_ if order > 0 else reduction.min_
         return extreme(totals, axes=(kept - (summed < kept),))
     if order in (2, -2, "nuc"):
-        unsupported(f"the matrix norm of order {order!r} needs singular values, which come later")
+        rest = [axis for axis in range(x.ndim) if axis not in axes]
+        s = spectral.singular_values(permute(x, (*rest, row, column)))
+        reduce = {2: reduction.max_, -2: reduction.min_, "nuc": reduction.sum_}[order]
+        return reduce(s, axes=(s.ndim - 1,))
     raise ValueError(f"Invalid norm order {order!r} for matrices")
 
 
@@ -157,3 +185,24 @@ def matrix_power(a, n):
         if n:
             x = matmul.traced(x, x)
     return result
+
+
+@surface()
+def cond(x, p=None):
+    """Condition numbers, see ``numpy.linalg.cond``.
+
+    By singular values for p None, 2 and -2; otherwise by the inverse, so that a singular matrix
+    raises LinAlgError when run.
+    """
+    (x,) = floats(x)
+    require_stacked(x, square=p not in (None, 2, -2))
+    if 0 in x.shape[-2:]:
+        raise np.linalg.LinAlgError("cond is not defined on empty arrays")
+    if p in (None, 2, -2):
+        s = spectral.singular_values(x)
+        axes = (s.ndim - 1,)
+        low, high = reduction.min_(s, axes=axes), reduction.max_(s, axes=axes)
+        return ew.divide(low, high) if p == -2 else ew.divide(high, low)
+    return ew.multiply(
+        norm.traced(x, p, (-2, -1)), norm.traced(inv.traced(x), p, (-2, -1))
+    )

@@ -9,10 +9,11 @@ from . import (
     ordering,
     reduction,
     shaping,
+    spectral,
     systems,
 )
 
 __all__ = [
     "base", "control", "elementwise", "indexing", "linalg", "ordering", "reduction", "shaping",
-    "systems",
+    "spectral", "systems",
 ]  # fmt: skip

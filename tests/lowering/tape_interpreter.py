@@ -500,6 +500,38 @@ class Interpreter:
 
         self._linalg(solve, at, d, a, b)
 
+    def _factors(self, at, d, a, function):
+        """Several results, one after the other in d."""
+        batch, m, n, k, _, _, mode = self.params[at : at + 7]
+        results = function(self._stack(a, batch, 1, m, n).copy(), k, mode)
+        flat = np.concatenate([np.ravel(r) for r in results])
+        item = DTYPES[self.operands[d][1]].itemsize
+        self._view(d, flat.shape, (item,), True, False)[...] = flat
+
+    def _qr(self, flags, at, d, a, b):
+        def function(x, k, mode):
+            q, r = matrices.qr(x, k if k else min(x.shape[-2:]))
+            return (q, r) if k else (r,)
+
+        self._factors(at, d, a, function)
+
+    def _svd(self, flags, at, d, a, b):
+        def function(x, k, mode):
+            if mode & 1:
+                return matrices.svd(x, full=bool(mode & 2))
+            return (np.linalg.svd(x, compute_uv=False),)
+
+        self._factors(at, d, a, function)
+
+    def _eigh(self, flags, at, d, a, b):
+        def function(x, k, mode):
+            return matrices.eigh(x, upper=bool(mode & 2))[: 1 + (mode & 1)]
+
+        self._factors(at, d, a, function)
+
+    def _expm(self, flags, at, d, a, b):
+        self._linalg(lambda x, mode: matrices.expm(x), at, d, a)
+
     def _cumsum(self, flags, at, d, a, b):
         self._cumulate(np.cumsum, flags, at, d, a)
 

@@ -179,6 +179,16 @@ INLINE int64_t N(lanes_cost)(int64_t n, int64_t m)
 
 /* ---- one large matrix ---- */
 
+static bool N(large_singular)(int64_t n, const T *lu)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (lu[i * n + i] == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* scratch: n BLOCK elements twice. */
 static pbp_status N(large_cholesky)(pbp_sweep *sweep, int64_t n, T *d, const T *a, T *scratch,
                                     void *room)

@@ -86,16 +86,6 @@ static pbp_status N(large_lu)(pbp_sweep *sweep, int64_t n, T *d, const T *a, T *
     return PBP_OK;
 }
 
-static bool N(large_singular)(int64_t n, const T *lu)
-{
-    for (int64_t i = 0; i < n; i++) {
-        if (lu[i * n + i] == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A row's number out of data that anybody may have written. */
 INLINE int64_t N(row_of)(T number, int64_t n)
 {

@@ -615,8 +615,8 @@ def vmap(function=None, in_axes=0, out_axes=0, **options):
     in_axes : int, None, or tuple of these or of trees of these
         Which axis of each positional argument runs over the items; None for arguments that all
         items share.
-    out_axes : int or tree of int
-        Where the axis of the items goes in the results.
+    out_axes : int, None, or tree of these
+        Where the axis of the items goes in the results; None for results that all items share.
 
     Returns
     -------
@@ -684,6 +684,13 @@ def _record_vmap(function, in_axes, out_axes, args, kwargs):
         if kind != "value":
             continue
         value = results[x]
+        if target is None:
+            if batched[x]:
+                raise ValueError(
+                    "out_axes must name an axis for every output that differs between the items"
+                )
+            moved.append((x, value))
+            continue
         if not batched[x]:
             value = broadcast(value, (size, *value.shape))
         axis = normalize_axis(target, value.ndim)
@@ -713,10 +720,7 @@ def _leaf_axes(axes, tree, what):
 
 def _out_axes(out_axes, traced):
     result = traced.out_tree.unflatten(list(range(len(traced.out_kinds))))
-    axes = _leaf_axes(out_axes, result, "out_axes")
-    if any(axis is None for axis in axes):
-        raise ValueError("out_axes must name an axis for every output")
-    return axes
+    return _leaf_axes(out_axes, result, "out_axes")
 
 
 # ---- rules --------------------------------------------------------------------------------------

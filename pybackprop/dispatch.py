@@ -40,6 +40,7 @@ from .numpy._common import (
     storing,
     unsupported,
 )
+from .numpy._namespace import check_device, check_version
 from .numpy._ufuncs import OPERATIONS
 
 # ---- operators ----------------------------------------------------------------------------------
@@ -353,8 +354,19 @@ def _array_function(self, function, types, args, kwargs):
     return ours(*args, **kwargs)
 
 
-def _array_namespace(self, *, api_version=None):
+def _array_namespace(self, /, *, api_version=None):
+    check_version(api_version)
     return surface_module
+
+
+def _to_device(self, device, /, *, stream=None):
+    """``x`` itself: there is one device, the CPU."""
+    check_device(device)
+    return self
+
+
+def _dlpack(self, **options):
+    refuse_conversion(self, "__dlpack__()", "return the value from the function, and export it")
 
 
 # ---- methods ------------------------------------------------------------------------------------
@@ -537,6 +549,10 @@ def install():
         "__array_function__": _array_function,
         "__array_namespace__": _array_namespace,
         "__array_priority__": 1000.0,
+        "__dlpack__": _dlpack,
+        "__dlpack_device__": lambda self: (1, 0),
+        "device": "cpu",
+        "to_device": _to_device,
         "reshape": _reshape,
         "transpose": _transpose,
         "astype": _astype,

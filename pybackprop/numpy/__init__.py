@@ -12,10 +12,8 @@ from numpy import (
     dtype,
     e,
     euler_gamma,
-    finfo,
     float32,
     float64,
-    iinfo,
     inf,
     int8,
     int16,
@@ -35,6 +33,7 @@ from . import (
     _bits,
     _creation,
     _einsum,
+    _namespace,
     _plain,
     _products,
     _reduction,
@@ -125,6 +124,7 @@ from ._lines import (
     unwrap,
 )
 from ._padding import pad
+from ._namespace import namespace_info as __array_namespace_info__  # noqa: N807
 from ._picking import diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
 from ._polynomials import (
     poly,
@@ -266,6 +266,7 @@ from ._statistics import (
 from ._ufuncs import UFUNCS
 from ._updates import at
 
+__array_api_version__ = "2024.12"
 bool = _numpy.bool_
 broadcast_shapes = _numpy.broadcast_shapes
 issubdtype = _numpy.issubdtype
@@ -277,6 +278,8 @@ for _name in [
 ]:
     globals()[_name] = getattr(_ufuncs, _name)
 globals().update(_plain.functions())
+isdtype, from_dlpack = _namespace.isdtype, _namespace.from_dlpack
+finfo, iinfo = _namespace.finfo, _namespace.iinfo
 divmod, modf = _ufuncs.divmod, _ufuncs.modf
 UFUNCS["matmul"], UFUNCS["vecdot"] = matmul, vecdot
 UFUNCS["matvec"], UFUNCS["vecmat"] = matvec, vecmat

@@ -131,7 +131,10 @@ def into_out(function, args, kwargs):
     if len(results) != len(outs):
         raise ValueError(f"out= has {len(outs)} arrays for {len(results)} results")
     name = getattr(function, "__name__", "function")
+    broadcasts = isinstance(getattr(np, name, None), np.ufunc)
     for x, y in zip(outs, results, strict=True):
+        if np.shape(y) != x.shape and not broadcasts:
+            raise ValueError(f"out= of {name} has shape {x.shape} for a result of {np.shape(y)}")
         store(x, y, name)
     return out if isinstance(result, tuple) or not several else outs[0]
 
@@ -436,7 +439,8 @@ def _positions(ind, size, mode):
         ind = ind.node.attributes["value"]
     if not holds_value(ind):
         index = np.asarray(ind)
-        index = index.astype(np.int64).ravel() if index.dtype.kind in "iub" or not index.size else index
+        if index.dtype.kind in "iub" or not index.size:
+            index = index.astype(np.int64).ravel()
         if index.dtype.kind not in "iu":
             raise TypeError("Cannot cast array data to integer positions")
         if mode == "wrap":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..graph import Value, current_graph, recording
-from ..mutation import note_array
+from ..mutation import note_array, separate
 from ..primitives import elementwise as ew
 from ..primitives.base import broadcast, filled
 from ._common import (
@@ -18,6 +18,7 @@ from ._common import (
     shape_of,
     static_index,
 )
+from ._namespace import check_device
 from ._shaping import to_shape
 
 
@@ -68,8 +69,9 @@ def arange(*args, **kwargs):
     return np.arange(*args, **kwargs)
 
 
-def full(shape, fill_value, dtype=None, **options):
+def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
     """See ``numpy.full``; a traced array within a traced function."""
+    check_device(device)
     if not holds_value(fill_value) and not recording():
         return np.full(shape_of(shape), fill_value, dtype)
     value = as_value(fill_value)
@@ -89,14 +91,16 @@ def _like(a, dtype, shape):
     return a, dtype, a.shape if shape is None else shape_of(shape)
 
 
-def zeros_like(a, dtype=None, order="K", subok=True, shape=None, **options):
+def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
     """See ``numpy.zeros_like``; traced if ``a`` is."""
+    check_device(device)
     a, dtype, shape = _like(a, dtype, shape)
     return note_array(filled(shape, 0, dtype)) if isinstance(a, Value) else np.zeros(shape, dtype)
 
 
-def ones_like(a, dtype=None, order="K", subok=True, shape=None, **options):
+def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
     """See ``numpy.ones_like``; traced if ``a`` is."""
+    check_device(device)
     a, dtype, shape = _like(a, dtype, shape)
     return note_array(filled(shape, 1, dtype)) if isinstance(a, Value) else np.ones(shape, dtype)
 
@@ -104,8 +108,9 @@ def ones_like(a, dtype=None, order="K", subok=True, shape=None, **options):
 empty_like = zeros_like
 
 
-def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, **options):
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
     """See ``numpy.full_like``; traced if an argument is."""
+    check_device(device)
     a, dtype, shape = _like(a, dtype, shape)
     if isinstance(a, Value) or holds_value(fill_value):
         return note_array(broadcast(as_value(fill_value, dtype), shape))
@@ -186,7 +191,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
 def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, **options):
     """See ``numpy.array``; traced values may be anywhere in nested lists."""
     if not holds_value(object):
-        return np.array(object, dtype, ndmin=ndmin)
+        return np.array(object, dtype, copy=copy, ndmin=ndmin)
     value = as_value(object)
     if dtype is not None:
         value = cast(value, check_dtype(dtype))
@@ -195,9 +200,28 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, **o
     return value
 
 
-def asarray(a, dtype=None, order=None, **options):
-    """See ``numpy.asarray``; a traced value stays one."""
-    return array(a, dtype) if holds_value(a) else np.asarray(a, dtype, order)
+def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
+    """See ``numpy.asarray``; a traced value stays one.
+
+    Raises
+    ------
+    ValueError
+        If ``copy`` is False and a copy is needed, or the device is not the CPU.
+    """
+    check_device(device)
+    if holds_value(a):
+        value = array(a, dtype)
+        if copy is False and value is not a:
+            raise ValueError("a copy is needed, and copy=False forbids it")
+        return separate(value) if copy and value is a else value
+    if copy is None:
+        return np.asarray(a, dtype, order)
+    if copy:
+        return np.array(a, dtype, order=order or "K")
+    result = np.asarray(a, dtype, order)
+    if not isinstance(a, np.ndarray) or not np.may_share_memory(result, a):
+        raise ValueError("a copy is needed, and copy=False forbids it")
+    return result
 
 
 asanyarray = ascontiguousarray = asarray

@@ -159,6 +159,33 @@ def _consumes(item):
     return item.ndim if isinstance(item, np.ndarray) and item.dtype == BOOL else 1
 
 
+def without_bools(x, index):
+    """Single truth values as the index arrays of new axes, as NumPy has them."""
+    items = index if isinstance(index, tuple) else (index,)
+    if not any(map(_is_bool, items)):
+        return x, index
+    used = [0 if _is_bool(item) else _consumes(_normal(item, x)) for item in items]
+    shape, result, axis = [], [], 0
+    for item, count in zip(items, used, strict=True):
+        if _is_bool(item):
+            shape.append(1)
+            result.append(np.arange(int(item)))
+            continue
+        if item is Ellipsis:
+            count = max(x.ndim - sum(used), 0)
+        shape.extend(x.shape[axis : axis + count])
+        axis += count
+        result.append(item)
+    shape.extend(x.shape[axis:])
+    return to_shape(x, tuple(shape)), tuple(result)
+
+
+def _is_bool(item):
+    return isinstance(item, (bool, np.bool_)) or (
+        isinstance(item, np.ndarray) and item.dtype == BOOL and not item.ndim
+    )
+
+
 # ---- reading ------------------------------------------------------------------------------------
 
 
@@ -167,6 +194,7 @@ def getitem(x, index):
     quick = _quick(x, index if type(index) is tuple else (index,))
     if quick is not None:
         return quick
+    x, index = without_bools(x, index)
     entries = parse(x, index)
     if not any(entry.kind == "array" for entry in entries):
         return _basic(x, entries)
@@ -298,7 +326,14 @@ class Plan:
         integers = [i for i, e in enumerate(taken) if e.kind == "integer"]
         together = places[-1] - places[0] + 1 == len(places)
         indexed = [a for a, _ in arrays]
-        common = broadcast_shapes(*[np.shape(what) for _, what in arrays])
+        try:
+            common = broadcast_shapes(*[np.shape(what) for _, what in arrays])
+        except ValueError:
+            shapes = " ".join(str(np.shape(what)) for _, what in arrays)
+            raise IndexError(
+                "shape mismatch: indexing arrays could not be broadcast together with shapes "
+                f"{shapes}"
+            ) from None
         first = entries[places[0]]
         if together:
             before = [a for a in kept if a < taken.index(first)]

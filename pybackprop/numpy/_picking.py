@@ -20,8 +20,8 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     """See ``numpy.take``."""
     no_out(out)
     x = as_value(a)
-    if axis is None:
-        x, axis = to_shape(x, (x.size,)), 0
+    if axis is None or not x.ndim:
+        x, axis = to_shape(x, (x.size,)), 0 if axis is None else axis
     axis = one_axis(axis, x.ndim)
     extent = x.shape[axis]
     if isinstance(indices, (list, tuple)) and not holds_value(indices):

@@ -51,14 +51,14 @@ def define(name, primitive=None, *, ints=None, bools=None, module=np, static_int
 
         @surface(1)
         def function(x, /, out=None, *, where=True, dtype=None, **options):
-            if out is None and where is True and dtype is None:
+            if out is None and where is True and dtype is None and not options:
                 return operate(x)
             return _with_options(operate, (x,), out, where, dtype, options)
     else:
 
         @surface(2, static_integers)
         def function(x1, x2, /, out=None, *, where=True, dtype=None, **options):
-            if out is None and where is True and dtype is None:
+            if out is None and where is True and dtype is None and not options:
                 return operate(x1, x2)
             return _with_options(operate, (x1, x2), out, where, dtype, options)
 
@@ -70,8 +70,21 @@ def define(name, primitive=None, *, ints=None, bools=None, module=np, static_int
     return function
 
 
+_OPTIONS = {
+    "casting": ("no", "equiv", "safe", "same_kind", "unsafe"),
+    "order": ("K", "C", "A", "F"),
+    "subok": (True, False),
+    "signature": (None,),
+}
+
+
 def _with_options(operate, operands, out, where, dtype, options):
     no_out(out)
+    for name, option in options.items():
+        if name not in _OPTIONS:
+            raise TypeError(f"got an unexpected keyword argument {name!r}")
+        if option not in _OPTIONS[name]:
+            raise ValueError(f"{name} must be one of {_OPTIONS[name]}, and is {option!r}")
     if where is not True:
         unsupported("where= of a ufunc leaves elements undefined; use np.where on the result")
     if dtype is not None:

@@ -11,7 +11,7 @@ from ..primitives import elementwise as ew
 from ..primitives import indexing, shaping
 from ..primitives.base import broadcast
 from ._common import BOOL, as_value, cast, holds_value, unsupported
-from ._indexing import Entry, Plan, getitem, parse, spread_updates
+from ._indexing import Entry, Plan, getitem, parse, spread_updates, without_bools
 from ._shaping import to_shape
 
 
@@ -254,6 +254,10 @@ def _whole(item):
 
 
 def _update(x, index, updates, scatter):
+    shape = x.shape
+    x, index = without_bools(x, index)
+    if x.shape != shape:
+        return to_shape(_update(x, index, updates, scatter), shape)
     entries = parse(x, index)
     arrays = [e for e in entries if e.kind == "array"]
     if x.dtype == BOOL and scatter is indexing.scatter_add:

@@ -130,6 +130,14 @@ def _scatter_set_map(node, position, known):
     return result if position != 1 else np.full(x.size, -1)
 
 
+def _slice_set_map(node, position, known):
+    x, updates = node.operands
+    window = tuple(map(slice, *(node.attributes[k] for k in ("starts", "stops", "steps"))))
+    result = np.arange(x.size).reshape(x.shape) if position == 0 else np.full(x.shape, -1)
+    result[window] = -1 if position == 0 else np.arange(updates.size).reshape(updates.shape)
+    return result.ravel()
+
+
 _MOVERS = {
     shaping.reshape: lambda node, position, known: SAME,
     shaping.transpose: _by_view(lambda x, axes: x.transpose(axes)),
@@ -141,6 +149,7 @@ _MOVERS = {
     shaping.pad: _pad_map,
     shaping.concatenate: _concatenate_map,
     indexing.gather: _gather_map,
+    shaping.slice_set: _slice_set_map,
     indexing.scatter_set: _scatter_set_map,
 }
 

@@ -380,6 +380,24 @@ def test_inner_functions_may_not_assign_outer_arrays(how):
         bp.compile(program)(X)
 
 
+def test_sparse_jacobians_know_what_assignments_move():
+    scipy = pytest.importorskip("scipy")
+
+    def program(x):
+        y = np.zeros_like(x)
+        y[0] = x[0]
+        for i in range(1, 40):
+            y[i] = y[i - 1] * 0 + x[i] * x[i - 1]
+        y[5:9] = np.sin(x[:4])
+        y[::7] *= 2
+        return y
+
+    x = np.linspace(0.5, 1.5, 40)
+    jacobian = bp.jacobian(program, sparse=True)(x)
+    assert scipy.sparse.issparse(jacobian) and jacobian.nnz < 900
+    np.testing.assert_allclose(jacobian.toarray(), bp.jacobian(program)(x), rtol=1e-13)
+
+
 def test_a_pullback_keeps_what_it_was_called_with():
     def program(x):
         y = x * 1

@@ -1,6 +1,7 @@
 """Functions of the surface on plain arrays: compiled per static arguments, then run."""
 
 import functools
+import inspect
 
 import numpy as np
 
@@ -60,18 +61,31 @@ def composed(dynamic=1):
 
     def decorate(function):
         theirs = getattr(np, function.__name__, None)
-        fallback = surface(dynamic)(function) if theirs is None else theirs
+        own = surface(dynamic)(function)
+        fallback = own if theirs is None else theirs
+        # Parameters of the array API standard that NumPy does not have.
+        ours_only = _parameters(function) - (_parameters(theirs) or _parameters(function))
 
         @functools.wraps(function)
         def call(*args, **kwargs):
             if holds_value(args) or (kwargs and holds_value(list(kwargs.values()))):
                 return function(*args, **kwargs)
+            if not ours_only.isdisjoint(kwargs):
+                return own(*args, **kwargs)
             return fallback(*args, **kwargs)
 
         call.traced = function
         return call
 
     return decorate
+
+
+def _parameters(function):
+    """Names of parameters; none where Python does not know them, as of functions written in C."""
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return set()
 
 
 def _run(function, names, dynamic, static_integers, args, kwargs):

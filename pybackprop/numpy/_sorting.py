@@ -11,7 +11,7 @@ import numpy as np
 
 from ..graph import Value
 from ..primitives import elementwise as ew
-from ..primitives import indexing, ordering
+from ..primitives import indexing, ordering, shaping
 from ..primitives import reduction as red
 from ..primitives.base import filled, zeros
 from ..primitives.shaping import inverse_permutation
@@ -80,17 +80,23 @@ def _prepared(a, axis, kind, order, values):
 
 
 @composed()
-def sort(a, axis=-1, kind=None, order=None, *, stable=None):
-    """See ``numpy.sort``; always stable."""
+def sort(a, axis=-1, kind=None, order=None, *, stable=None, descending=False):
+    """See ``numpy.sort``; always stable, and from the largest if ``descending``."""
     x, axis = _prepared(a, axis, kind, order, True)
-    return sorted_values(x, axis)
+    y = sorted_values(x, axis)
+    return shaping.flip(y, axes=(axis,)) if descending else y
 
 
 @composed()
-def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
-    """See ``numpy.argsort``; always stable."""
+def argsort(a, axis=-1, kind=None, order=None, *, stable=None, descending=False):
+    """See ``numpy.argsort``; always stable, and from the largest if ``descending``."""
     x, axis = _prepared(a, axis, kind, order, False)
-    return sorted_positions(x, axis)
+    if not descending:
+        return sorted_positions(x, axis)
+    # Equal elements keep their order: the last of the reversed ones comes first.
+    turned = sorted_positions(shaping.flip(x, axes=(axis,)), axis)
+    last = scalar(x.shape[axis] - 1, turned.dtype)
+    return ew.subtract(last, shaping.flip(turned, axes=(axis,)))
 
 
 def _check_kth(kth, extent):

@@ -386,6 +386,16 @@ def test_dtypes():
     bp.compile(traced)(np.ones(2))
 
 
+def test_descending():
+    x = np.array([[2.0, 3.0, 2.0, 1.0, 3.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
+    order = np.argsort(-x, axis=1, stable=True)
+    for run in (lambda f: f(x), lambda f: bp.compile(f)(x)):
+        np.testing.assert_array_equal(run(lambda x: xp.argsort(x, axis=1, descending=True)), order)
+        np.testing.assert_array_equal(
+            run(lambda x: xp.sort(x, axis=1, descending=True)), np.take_along_axis(x, order, 1)
+        )
+
+
 @pytest.mark.parametrize("name", DATA_DEPENDENT)
 def test_data_dependent_shapes(name):
     x = np.array([3.0, 0.0, 3.0])

@@ -238,7 +238,7 @@ def _short(error):
 
 def _slopes(function):
     total = _total(function)
-    direction = np.cos(np.arange(12.0)).reshape(3, 4)
+    direction = np.sin(np.arange(12.0) ** 2 + 0.5).reshape(3, 4)
     try:
         forward = bp.jvp(total, (A,), (direction,))[1]
         reverse = np.sum(bp.grad(total)(A) * direction)

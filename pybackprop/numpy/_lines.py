@@ -279,6 +279,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     if not xp.size:
         raise ValueError("array of sample points is empty")
     if period is not None:
+        if not holds_value(period) and period == 0:
+            raise ValueError("period must be a non-zero value")
         period = ew.abs_(as_value(period, FLOAT64))
         x, xp = ew.remainder(x, period), ew.remainder(xp, period)
         order = sorted_positions(xp, 0)

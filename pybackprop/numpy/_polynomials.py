@@ -20,12 +20,16 @@ from ._common import (
     promoted,
     refuse_conversion,
     static_index,
+    unsupported,
 )
 from ._eager import composed
 from ._lines import convolved, part
 from ._products import matmul
 from ._shaping import to_shape
 from ._ufuncs import OPERATIONS
+
+# More steps than these are no longer written out one by one.
+_MOST_STEPS = 64
 
 add, multiply = OPERATIONS["add"], OPERATIONS["multiply"]
 
@@ -125,6 +129,8 @@ def polyint(p, m=1, k=None):
     m = static_index(m, "an order")
     if m < 0:
         raise ValueError("Order of integral must be positive (see polyder)")
+    if m > 1000:
+        unsupported("polyint of an order above 1000 is not supported")
     if not as_value(p).ndim:
         raise TypeError("len() of unsized object")
     p = _line(p)
@@ -176,6 +182,12 @@ def vander(x, N=None, increasing=False):
     if not count:
         return filled((n, 0), 1, x.dtype)
     column = filled((n, 1), 1, x.dtype)
+    if count > _MOST_STEPS:
+        from ..primitives.reduction import cumprod
+
+        rest = broadcast(to_shape(x, (n, 1)), (n, count - 1))
+        y = shaping.concatenate(column, cumprod(rest, axis=1, reverse=False), axis=1)
+        return y if increasing else shaping.flip(y, axes=(1,))
     base, columns = to_shape(x, (n, 1)), [column]
     for _ in range(count - 1):
         column = ew.multiply(column, base)

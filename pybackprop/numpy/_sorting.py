@@ -162,6 +162,8 @@ def searchsorted(a, v, side="left", sorter=None, *, x1=None, x2=None):
     if rows.ndim != 1:
         raise ValueError("object too deep for desired array")
     if sorter is not None:
+        if np.shape(sorter) != rows.shape:
+            raise ValueError("sorter.size must equal input array length")
         rows = take_along_axis.traced(rows, as_value(sorter, INT64), 0)
     return search(rows, wanted, side)
 

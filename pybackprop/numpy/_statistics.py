@@ -199,6 +199,40 @@ def _at_fractions(x, q, axis, method, keepdims, skip_nan):
     return _placed(values, q, x, axes, shape, keepdims)
 
 
+def _weighted(x, q, axis, keepdims, weights):
+    """Quantiles of weighted elements, where the sum of weights first reaches the fraction."""
+    if not holds_value(weights) and np.any(np.asarray(weights) < 0):
+        raise ValueError("Weights must be non-negative.")
+    weights = as_value(weights)
+    rows, axes, shape = _rows(x, axis)
+    outer, n = rows.shape
+    if weights.shape != x.shape:
+        if axis is None:
+            raise TypeError("Axis must be specified when shapes of a and weights differ.")
+        if weights.shape != tuple(x.shape[i] for i in axes):
+            raise ValueError("Shape of weights must be consistent with shape of a along axis.")
+        spaced = tuple(m if i in axes else 1 for i, m in enumerate(x.shape))
+        weights = broadcast(to_shape(weights, spaced), x.shape)
+    weights = cast(_rows(weights, axis)[0], FLOAT64)
+    if not n:
+        raise IndexError("index -1 is out of bounds for axis 0 with size 0")
+    places = ordering.argsort(rows)
+    rows, weights = _pick(rows, places), _pick(weights, places)
+    share = cumsum.traced(weights, 1)
+    total = share[:, n - 1 :]
+    share = cast(ew.divide(share, total), q.dtype)
+    zero = scalar(0, q.dtype)
+    # What has no weight yet is before every fraction, 0 too.
+    share = ew.select(ew.equal(share, zero), scalar(-1, q.dtype), share)
+    wanted = broadcast(to_shape(q, (1, q.size)), (outer, q.size))
+    found = ew.minimum(ordering.search(share, wanted, right=False), scalar(n - 1, INT64))
+    values = _pick(rows, found)
+    if x.dtype.kind == "f":
+        bad = ew.logical_or(ew.isnan(rows[:, n - 1 :]), ew.logical_not(ew.isfinite(total)))
+        values = ew.select(bad, scalar(np.nan, x.dtype), values)
+    return _placed(values, q, x, axes, shape, keepdims)
+
+
 def _known_false(value):
     from ..graph import CONSTANT
 
@@ -243,18 +277,22 @@ def _fractions(q, x, most):
 def _quantile(a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, most,
               skip_nan=False):  # fmt: skip
     no_out(out)
-    if weights is not None:
-        unsupported("weights= of quantile is not supported on traced values")
     if interpolation is not None:
         method = interpolation
     x = as_value(a)
+    if weights is not None:
+        if method != "inverted_cdf":
+            raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
+        if skip_nan:
+            unsupported("weights= of nanquantile is not supported on traced values")
+        return _weighted(x, _fractions(q, x, most), axis, keepdims, weights)
     return _at_fractions(x, _fractions(q, x, most), axis, method, keepdims, skip_nan)
 
 
 @composed(2)
 def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False,
              *, weights=None, interpolation=None):  # fmt: skip
-    """See ``numpy.quantile``; all methods, without weights. ``q`` may be traced."""
+    """See ``numpy.quantile``; all methods; weights as NumPy has them. ``q`` may be traced."""
     return _quantile(
         a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, 1
     )
@@ -263,7 +301,7 @@ def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", 
 @composed(2)
 def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False,
                *, weights=None, interpolation=None):  # fmt: skip
-    """See ``numpy.percentile``; all methods, without weights. ``q`` may be traced."""
+    """See ``numpy.percentile``; all methods; weights as NumPy has them. ``q`` may be traced."""
     return _quantile(
         a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, 100
     )
@@ -272,7 +310,7 @@ def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear"
 @composed(2)
 def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False,
                 *, weights=None, interpolation=None):  # fmt: skip
-    """See ``numpy.nanquantile``; NaN where there is nothing else."""
+    """See ``numpy.nanquantile``, without weights; NaN where there is nothing else."""
     return _quantile(
         a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, 1, True
     )
@@ -281,7 +319,7 @@ def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear
 @composed(2)
 def nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method="linear",
                   keepdims=False, *, weights=None, interpolation=None):  # fmt: skip
-    """See ``numpy.nanpercentile``; NaN where there is nothing else."""
+    """See ``numpy.nanpercentile``, without weights; NaN where there is nothing else."""
     return _quantile(
         a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, 100, True
     )

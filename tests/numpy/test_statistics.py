@@ -43,6 +43,22 @@ def test_methods(method, x):
     )
 
 
+@pytest.mark.parametrize("x", [X, X.astype(np.float32), NAN, INTS], ids=["f8", "f4", "nan", "i8"])
+def test_weights(x):
+    options = {"method": "inverted_cdf"}
+    same(
+        lambda a: (
+            np.quantile(a, 0.4, 1, weights=W, **options),
+            np.quantile(a, Q, 0, weights=W[:3] * [0, 1, 1], keepdims=True, **options),
+            np.percentile(a, 30, weights=np.abs(X), **options),
+            np.quantile(a, [0.1, 1], (0, 1), weights=np.abs(X), **options),
+        ),
+        x,
+    )
+    if x is X:
+        differentiable(lambda a: np.quantile(a, Q, 1, weights=W, **options), x)
+
+
 VALUES = {
     "median": lambda a: (np.median(a), np.median(a, 0), np.median(a, 1, keepdims=True)),
     "median over axes": lambda a: np.median(a[None], (0, 2)),
@@ -133,8 +149,8 @@ def test_empty():
         (lambda a: np.quantile(a, 1.5), ValueError, "range"),
         (lambda a: np.percentile(a, -1), ValueError, "range"),
         (lambda a: np.quantile(a, 0.5, method="best"), ValueError, "valid method"),
-        (lambda a: np.quantile(a, 0.5, weights=a, method="inverted_cdf"),
-         bp.errors.UnsupportedError, "weights"),
+        (lambda a: np.quantile(a, 0.5, weights=W, method="hazen"), ValueError, "weights"),
+        (lambda a: np.quantile(a, 0.5, 1, weights=-W, method="inverted_cdf"), ValueError, "negat"),
         (lambda a: np.cov(a[None]), ValueError, "2 dimensions"),
         (lambda a: np.cov(a, fweights=W), TypeError, "integer"),
         (lambda a: np.cov(a, aweights=W[:2]), RuntimeError, "incompatible"),

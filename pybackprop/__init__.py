@@ -31,13 +31,13 @@ from .special import relu, sigmoid, softplus
 __all__ = [
     "Graph", "__version__", "check_grads", "compile", "errors", "explain", "grad", "hessian",
     "hvp", "jacobian", "jvp", "linalg", "load", "numpy", "optim", "relu", "save", "scan", "sigmoid",
-    "softplus", "special", "stop_gradient", "value_and_grad", "vjp", "vmap",
+    "softplus", "special", "stats", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 del dispatch
 
 if TYPE_CHECKING:
-    from . import linalg
+    from . import linalg, stats
     from .explanation import explain
     from .handmade import Graph
     from .serialize import load, save
@@ -51,6 +51,7 @@ _LAZY = {
     "linalg": None,
     "load": "serialize",
     "save": "serialize",
+    "stats": None,
     "testing": None,
 }
 

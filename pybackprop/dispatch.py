@@ -15,6 +15,7 @@ from .errors import TraceError
 from .graph import CONSTANT, Value, _stack, leaked
 from .mutation import is_array, note_array, separate, writable_graph
 from .numpy import (
+    _foreign,
     _assign,
     _choosing,
     _indexing,
@@ -276,6 +277,9 @@ def _tolist(self):
 def _to_array(self, dtype=None, copy=None):
     if self.node.graph.closed and self.node.primitive is not CONSTANT:
         refuse(leaked(self), self)
+    foreign = _foreign.refusal()
+    if foreign is not None:
+        unsupported(foreign, self)
     if self.shape or storing() or doing(READ):
         refuse_conversion(
             self,

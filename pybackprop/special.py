@@ -6,20 +6,20 @@ use the ones here.
 
 Conventions: ``relu`` has derivative 0 at 0 and lets NaN pass; ``xlogy`` and its kin are 0 where
 the first argument is 0, with the derivatives of that 0 where the logarithm is infinite.
+
+Orders of Bessel functions, polygamma and expn are plain whole numbers. Incomplete gamma and beta
+functions have derivatives with respect to their parameters as well, to third and second order.
 """
 
 import math
 
-from .graph import Value
-from .numpy._common import (
-    FLOAT64,
-    as_value,
-    axes_of,
-    common_dtype,
-    is_number,
-    scalar,
-    unsupported,
-)
+from ._special import bessel, error
+from ._special import gamma as gamma_functions
+from ._special.bessel import *  # noqa: F403 - as listed there
+from ._special.common import floats as _floats
+from ._special.error import *  # noqa: F403
+from ._special.gamma import *  # noqa: F403
+from .numpy._common import as_value, axes_of, scalar
 from .numpy._eager import surface
 from .numpy._shaping import to_shape
 from .numpy._ufuncs import UFUNCS
@@ -30,16 +30,17 @@ from .primitives.softmax import logsumexp as logsumexp_p
 from .primitives.softmax import softmax as softmax_p
 
 __all__ = [
+    *bessel.__all__,
+    *error.__all__,
+    *gamma_functions.__all__,
     "entr",
     "erf",
     "erfc",
     "expit",
     "log_expit",
-    "log_ndtr",
     "log_softmax",
     "logit",
     "logsumexp",
-    "ndtr",
     "relu",
     "sigmoid",
     "softmax",
@@ -47,17 +48,6 @@ __all__ = [
     "xlog1py",
     "xlogy",
 ]
-
-
-def _floats(*operands):
-    """Operands in the dtype of SciPy's loop: float64 if an array of integers is among them."""
-    operands = [x if is_number(x) else as_value(x) for x in operands]
-    dtype = common_dtype(*operands)
-    if dtype.kind != "f" or any(
-        type(x) is Value and x.dtype.kind != "f" and not x.weak for x in operands
-    ):
-        dtype = FLOAT64
-    return [as_value(x, dtype) for x in operands]
 
 
 def _half(x):
@@ -152,43 +142,6 @@ def entr(x):
     return ew.select(ew.less(x, zero), scalar(-math.inf, x.dtype), value)
 
 
-@surface()
-def ndtr(x):
-    """The distribution function of the standard normal, see ``scipy.special.ndtr``."""
-    (x,) = _floats(x)
-    return ew.multiply(_half(x), ew.erfc(ew.multiply(x, scalar(-math.sqrt(0.5), x.dtype))))
-
-
-# Coefficients of the asymptotic series of Abramowitz and Stegun (1964), 26.2.12, in 1 / x**2.
-_SERIES = (-1.0, 3.0, -15.0, 105.0, -945.0, 10395.0, -135135.0, 2027025.0)
-
-
-@surface()
-def log_ndtr(x):
-    """``log(ndtr(x))``, also where ``ndtr`` underflows, see ``scipy.special.log_ndtr``."""
-    (x,) = _floats(x)
-    dtype = x.dtype
-    scaled = ew.multiply(x, scalar(math.sqrt(0.5), dtype))
-    upper = ew.log1p(ew.multiply(scalar(-0.5, dtype), ew.erfc(scaled)))
-    middle = ew.log(ew.multiply(_half(x), ew.erfc(ew.negative(scaled))))
-    border = scalar(-20.0 if dtype == FLOAT64 else -10.0, dtype)
-    tail = ew.less(x, border)
-    far = ew.select(tail, x, border)
-    inverse = ew.reciprocal(ew.square(far))
-    series = scalar(_SERIES[-1], dtype)
-    for coefficient in _SERIES[-2::-1]:
-        series = ew.add(ew.multiply(series, inverse), scalar(coefficient, dtype))
-    lower = ew.subtract(
-        ew.log1p(ew.multiply(series, inverse)),
-        ew.add(
-            ew.add(ew.multiply(_half(x), ew.square(far)), ew.log(ew.negative(far))),
-            scalar(0.5 * math.log(2 * math.pi), dtype),
-        ),
-    )
-    body = ew.select(ew.less(x, scalar(0.0, dtype)), middle, upper)
-    return ew.select(tail, lower, body)
-
-
 # ---- along axes ---------------------------------------------------------------------------------
 
 
@@ -207,7 +160,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     """
     (x,) = _floats(a)
     if return_sign:
-        unsupported("logsumexp with return_sign is not supported")
+        return _signed_logsumexp(x, axis, b, keepdims)
     axes = axes_of(axis, x.ndim)
     if b is not None:
         from .primitives.base import broadcast, broadcast_shapes
@@ -243,6 +196,33 @@ def _weighted(x, weights, axes):
     return ew.add(logarithm, to_shape(shift, total.shape))
 
 
+def _signed_logsumexp(x, axis, b, keepdims):
+    """Logarithm of the absolute sum, and its sign."""
+    from .primitives.base import broadcast, broadcast_shapes
+
+    if b is not None:
+        weights = as_value(_floats(b)[0], x.dtype)
+        x = broadcast(x, broadcast_shapes(x.shape, weights.shape))
+    axes = axes_of(axis, x.ndim)
+    if any(x.shape[axis] == 0 for axis in axes):
+        shift = scalar(0.0, x.dtype)
+    else:
+        shift = _shift(x, axes)
+    exponentials = ew.exp(ew.subtract(x, shift))
+    if b is not None:
+        exponentials = ew.multiply(weights, exponentials)
+    total = reduction.sum_(exponentials, axes=axes)
+    empty = ew.equal(total, scalar(0.0, x.dtype))
+    logarithm = ew.log(ew.abs_(ew.select(empty, scalar(1.0, x.dtype), total)))
+    shift = to_shape(shift, total.shape) if shift.shape else shift
+    result = ew.select(empty, scalar(-math.inf, x.dtype), ew.add(logarithm, shift))
+    sign = ew.sign(total)
+    if keepdims:
+        shape = reduction.kept_shape(x.shape, axes)
+        result, sign = to_shape(result, shape), to_shape(sign, shape)
+    return result, sign
+
+
 @surface()
 def softmax(x, axis=None):
     """Exponentials divided by their sum, see ``scipy.special.softmax``."""
@@ -263,5 +243,5 @@ def _rowwise(primitive, x, axis, **attributes):
     return primitive(x, axes=axes, **attributes)
 
 
-for _function in (erf, erfc, expit, log_expit, logit, xlogy, xlog1py, entr, ndtr, log_ndtr):
+for _function in (erf, erfc, expit, log_expit, logit, xlogy, xlog1py, entr):
     UFUNCS[_function.__name__] = _function

@@ -7,7 +7,7 @@ import sys
 from hypothesis import HealthCheck, settings
 
 _HERE = os.path.dirname(__file__)
-sys.path += [_HERE, os.path.join(_HERE, "lowering")]
+sys.path += [_HERE, os.path.join(_HERE, "csrc"), os.path.join(_HERE, "lowering")]
 
 settings.register_profile(
     "repeatable",

@@ -7,6 +7,7 @@ import math
 
 import matrices
 import numpy as np
+import special_exact
 
 import pybackprop.dispatch  # noqa: F401 - puts the operators onto Value
 from pybackprop.graph import CONSTANT, INPUT, open_graph
@@ -49,7 +50,12 @@ def _matmul(a, b, transpose_a, transpose_b):
     return np.matmul(a, b)
 
 
-EVALUATE = {
+
+def _rounded(exact):
+    return lambda *operands: exact(*operands).astype(operands[0].dtype)
+
+
+EVALUATE = {name: _rounded(exact) for name, exact in special_exact.EXACT.items()} | {
     "erf": lambda x: _erf(x).astype(x.dtype),
     "erfc": lambda x: _erfc(x).astype(x.dtype),
     "sigmoid": lambda x: np.asarray(_sigmoid(x), x.dtype),

@@ -12,10 +12,11 @@ import math
 import matrices
 import mpmath
 import numpy as np
+import special_exact
 
 from pybackprop.graph import open_graph
 from pybackprop.primitives import elementwise as e
-from pybackprop.primitives import reduction
+from pybackprop.primitives import reduction, special  # noqa: F401 - fills the registry
 from pybackprop.primitives.base import REGISTRY
 from pybackprop.primitives.control import scan_values  # noqa: F401 - fills the registry
 
@@ -35,17 +36,17 @@ class Sample:
         The same function on longdouble arrays, where the primitive's own evaluation cannot do that.
     label : str
     fixed : tuple of int
-        Numbers of the operands that cannot be varied by themselves.
+        Numbers of floating operands that are constants of the application: orders of families,
+        row numbers among the elements.
     """
 
-    fixed = ()
-
-    def __init__(self, name, arrays, attributes=None, smooth=True, exact=None, label=""):
+    def __init__(self, name, arrays, attributes=None, smooth=True, exact=None, label="", fixed=()):
         self.name = name
         self.arrays = [np.asarray(a) for a in arrays]
         self.attributes = attributes or {}
         self.smooth = smooth
         self.exact = exact
+        self.fixed = fixed
         self.label = label or "-".join(
             f"{a.dtype}{list(a.shape)}".replace(" ", "") for a in self.arrays
         )
@@ -57,7 +58,9 @@ class Sample:
     @property
     def floating(self):
         """Numbers of the operands that derivatives are taken by."""
-        return [i for i, a in enumerate(self.arrays) if a.dtype.kind == "f"]
+        return [
+            i for i, a in enumerate(self.arrays) if a.dtype.kind == "f" and i not in self.fixed
+        ]
 
     def with_dtype(self, dtype):
         """The sample with floating operands of another dtype."""
@@ -65,7 +68,9 @@ class Sample:
         attributes = dict(self.attributes)
         if "body" in attributes:
             attributes["body"] = self.attributes["body_of"](dtype)
-        return Sample(self.name, arrays, attributes, self.smooth, self.exact, self.label)
+        return Sample(
+            self.name, arrays, attributes, self.smooth, self.exact, self.label, self.fixed
+        )
 
     def apply(self, *values):
         """The primitive on values of the open graph."""
@@ -75,12 +80,16 @@ class Sample:
     def of_floats(self, *values):
         """The primitive as a function of its floating operands only."""
         values = iter(values)
-        return self.apply(*[next(values) if a.dtype.kind == "f" else a for a in self.arrays])
+        floating = self.floating
+        return self.apply(
+            *[next(values) if i in floating else a for i, a in enumerate(self.arrays)]
+        )
 
     def wide(self, *floats):
         """The same in extended precision, by NumPy or mpmath."""
         floats = iter(floats)
-        arrays = [next(floats) if a.dtype.kind == "f" else a for a in self.arrays]
+        floating = self.floating
+        arrays = [next(floats) if i in floating else a for i, a in enumerate(self.arrays)]
         if self.exact is not None:
             return self.exact(*arrays)
         return self.primitive.evaluate(*arrays, **self.attributes)
@@ -92,10 +101,10 @@ class Sample:
 SAMPLES = {}
 
 
-def _add(name, *arrays, smooth=True, exact=None, label="", **attributes):
-    sample = Sample(name, arrays, attributes, smooth, exact, label)
+def _add(name, *arrays, smooth=True, exact=None, label="", fixed=(), **attributes):
     if name == "lu_solve":
-        sample.fixed = (1,)  # with row numbers among its elements
+        fixed = (1,)  # with row numbers among its elements
+    sample = Sample(name, arrays, attributes, smooth, exact, label, fixed)
     SAMPLES.setdefault(name, []).append(sample)
 
 
@@ -301,6 +310,42 @@ _add("convert", np.array([-1.75, 2.5]), dtype=np.dtype("int64"), smooth=False)
 for _shape in ((), (5,), (3, 4)):
     _add("accumulate", *[_floats(*_shape) for _ in range(4)])
     _add("stop_gradient", _floats(*_shape), smooth=False)
+
+# ---- special functions --------------------------------------------------------------------------
+
+# One range per operand; an order that is no range is fixed.
+_SPECIAL = {
+    "lgamma": ((0.2, 12),), "digamma": ((0.2, 12),), "gamma": ((0.4, 5),), "rgamma": ((0.4, 5),),
+    "erfcx": ((-1, 3),), "ndtr": ((-2, 2),), "log_ndtr": ((-3, 3),), "ndtri": ((0.1, 0.9),),
+    "erfinv": ((-0.8, 0.8),), "erfcinv": ((0.2, 1.8),), "expi": ((0.2, 3),), "spence": ((0.2, 4),),
+    "i0": ((-3, 3),), "i1": ((-3, 3),), "i0e": ((0.3, 3),), "i1e": ((0.3, 3),),
+    "betaln": ((0.4, 5), (0.4, 12)), "expn": (2.0, (0.3, 4)), "exprel": (1.0, (-2, 2)),
+    "log1prel": (1.0, (-0.4, 4)), "ierfcx": (1.0, (-1, 3)), "jv": (2.0, (0.5, 9)),
+    "yv": (2.0, (1.5, 9)), "iv": (2.0, (0.5, 4)), "ive": (2.0, (0.5, 4)), "kv": (2.0, (0.8, 4)),
+    "kve": (2.0, (0.8, 4)), "zeta": (1.0, (1.8, 4), (0.7, 4)), "gammainc": (1.0, (0.7, 4), (0.5, 5)),
+    "gammaincc": (0.0, (0.7, 4), (0.5, 5)), "betainc": ((0.7, 4), (0.7, 4), (0.2, 0.8)),
+    "betainc_a": ((0.7, 4), (0.7, 4), (0.2, 0.8)), "betainc_b": ((0.7, 4), (0.7, 4), (0.2, 0.8)),
+    "betainc_aa": ((0.7, 4), (0.7, 4), (0.2, 0.8)), "betainc_ab": ((0.7, 4), (0.7, 4), (0.2, 0.8)),
+    "betainc_bb": ((0.7, 4), (0.7, 4), (0.2, 0.8)),
+}  # fmt: skip
+for _name, _ranges in _SPECIAL.items():
+    # Third derivatives by the parameters of betainc do not exist here.
+    _last = _name[-2:] in ("aa", "ab", "bb")
+    for _shapes in (((), (), ()), ((5,), (5,), (5,)), ((2, 1), (3,), ())):
+        _operands = [
+            np.array(r) if isinstance(r, float) else _floats(*_s, low=r[0], high=r[1])
+            for r, _s in zip(_ranges, _shapes, strict=False)
+        ]
+        _add(
+            _name,
+            *_operands,
+            exact=special_exact.EXACT[_name],
+            fixed=tuple(i for i, r in enumerate(_ranges) if isinstance(r, float))
+            + ((0, 1) if _last else ()),
+            smooth=_name not in ("betainc_a", "betainc_b"),
+        )
+        if len(_ranges) == 1 and _shapes[0] == (5,):
+            break
 
 # ---- rearrangements -----------------------------------------------------------------------------
 

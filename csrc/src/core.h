@@ -166,6 +166,7 @@ typedef struct pbp_isa {
     const char *name;
     pbp_status (*run)(pbp_sweep *sweep);
     pbp_map_kernel (*map)(uint32_t row, uint32_t dtype, uint32_t variant);
+    pbp_map_kernel (*special)(uint32_t row, uint32_t dtype, uint32_t variant);
     pbp_sweep_kernel (*reduce)(uint32_t row, uint32_t dtype, bool columns);
     pbp_sweep_kernel (*linalg)(uint32_t row, uint32_t dtype);
     pbp_matmul_f64 matmul_f64;
@@ -184,6 +185,7 @@ const pbp_isa *pbp_isa_choose(void);
 #define PBP_DECLARE_ISA(isa)                                                                       \
     pbp_status pbp_run_loop_##isa(pbp_sweep *sweep);                                               \
     pbp_map_kernel pbp_map_find_##isa(uint32_t row, uint32_t dtype, uint32_t variant);             \
+    pbp_map_kernel pbp_special_find_##isa(uint32_t row, uint32_t dtype, uint32_t variant);         \
     pbp_sweep_kernel pbp_reduce_find_##isa(uint32_t row, uint32_t dtype, bool columns);            \
     pbp_sweep_kernel pbp_linalg_find_##isa(uint32_t row, uint32_t dtype);
 PBP_DECLARE_ISA(base)

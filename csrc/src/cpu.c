@@ -12,6 +12,7 @@
     static const pbp_isa isa_##suffix = {text,                                                     \
                                          pbp_run_loop_##loop,                                      \
                                          pbp_map_find_##suffix,                                    \
+                                         pbp_special_find_##loop,                                  \
                                          pbp_reduce_find_##suffix,                                 \
                                          pbp_linalg_find_##suffix,                                 \
                                          pbp_matmul_f64_##suffix,                                  \
@@ -29,7 +30,7 @@ ISA(v3, "x86-64-v3", v3)
 #endif
 #ifdef PBP_HAVE_V4
 /* The sweep loop has no vectors of its own to gain from AVX-512, and gcc's code for it took twice
-   as long per scalar instruction. */
+   as long per scalar instruction.  The special functions with loops have none either. */
 ISA(v4, "x86-64-v4", v3)
 #endif
 

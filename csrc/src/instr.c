@@ -19,6 +19,12 @@ static const struct {
     {{#name, "map", 1, dtypes, 1, text, "M(" #function ")(a)"}, cost},
 #define FUNCTION2(name, dtypes, function, cost, text)                                              \
     {{#name, "map", 2, dtypes, 1, text, "M(" #function ")(a, b)"}, cost},
+#define SPECIAL1(name, dtypes, function, cost, text)                                               \
+    {{#name, "map", 1, dtypes, 1, text, "S(" #function ")(a)"}, cost},
+#define SPECIAL2(name, dtypes, function, cost, text)                                               \
+    {{#name, "map", 2, dtypes, 1, text, "S(" #function ")(a, b)"}, cost},
+#define SPECIAL3(name, dtypes, function, cost, text)                                               \
+    {{#name, "map", 3, dtypes, 0, text, "S(" #function ")(a, b, c)"}, cost},
 #define LOGIC1(name, dtypes, expression, text)                                                     \
     {{#name, "map", 1, dtypes, 1, text, #expression}, 300},
 #define LOGIC2(name, dtypes, expression, text)                                                     \

@@ -24,6 +24,7 @@
 #endif
 
 #include "simd_math.h"
+#include "special_math.h"
 
 #ifdef __AVX2__
 #include <immintrin.h>
@@ -318,6 +319,8 @@ TAKE_AND_GIVE(float)
     FUNCTION_KERNEL1(name, double, , pbp_##function(a))
 #define FUNCTION2(name, dtypes, function, cost, text)                                              \
     FUNCTION_KERNEL2(name, double, , pbp_##function(a, b))
+#define SPECIAL1(name, dtypes, function, cost, text)
+#define SPECIAL2(name, dtypes, function, cost, text)
 #define TRIG1(name, dtypes, function, cost, text)                                                  \
     TRIG_KERNEL1(name, double, , pbp_##function##_array)
 #define COMPARE1(name, dtypes, cost, expression, text) KERNEL1(name, double, uint8_t, , expression)
@@ -338,6 +341,8 @@ KERNEL3(SELECT, uint8_t, uint64_t, , a ? b : c)
     FUNCTION_KERNEL1(name, float, f, pbp_##function##f(a))
 #define FUNCTION2(name, dtypes, function, cost, text)                                              \
     FUNCTION_KERNEL2(name, float, f, pbp_##function##f(a, b))
+#define SPECIAL1(name, dtypes, function, cost, text)
+#define SPECIAL2(name, dtypes, function, cost, text)
 #define TRIG1(name, dtypes, function, cost, text)                                                  \
     TRIG_KERNEL1(name, float, f, pbp_##function##f_array)
 #define COMPARE1(name, dtypes, cost, expression, text) KERNEL1(name, float, uint8_t, f, expression)
@@ -367,6 +372,8 @@ static const pbp_map_kernel table[PBP_ROW_COUNT][2][4] = {
 #define MAP2(name, dtypes, cost, expression, text) TWO(name)
 #define FUNCTION1(name, dtypes, function, cost, text) ONE(name)
 #define FUNCTION2(name, dtypes, function, cost, text) TWO(name)
+#define SPECIAL1(name, dtypes, function, cost, text)
+#define SPECIAL2(name, dtypes, function, cost, text)
 #define COMPARE1(name, dtypes, cost, expression, text) ONE(name)
 #define COMPARE2(name, dtypes, cost, expression, text) TWO(name)
 #include "pybackprop_instr.def"

@@ -13,10 +13,13 @@
 #include "core.h"
 #include "float_math.h"
 #include "simd_math.h"
+#include "special_math.h"
 
 #ifndef PBP_ISA
 #define PBP_ISA base
 #endif
+
+#include "kernels_special.h"
 
 #define T double
 #define M(function) pbp_##function
@@ -33,6 +36,8 @@
     {                                                                                              \
         return pbp_##function(a, b);                                                               \
     }
+#define SPECIAL1(name, dtypes, function, cost, text)
+#define SPECIAL2(name, dtypes, function, cost, text)
 #include "pybackprop_instr.def"
 
 #if defined(__GNUC__) && !defined(PBP_SWITCH)
@@ -357,6 +362,10 @@ again:
     CASES3(name, expression) TASES3(name, expression)
 #define FUNCTION1(name, dtypes, function, cost, text) CASES1(name, call_##name(a))
 #define FUNCTION2(name, dtypes, function, cost, text) CASES2(name, call_##name(a, b))
+#define SPECIAL1(name, dtypes, function, cost, text)                                               \
+    CASES1(name, PBP_ISA_NAME(pbp_special_##name)(a))
+#define SPECIAL2(name, dtypes, function, cost, text)                                               \
+    CASES2(name, PBP_ISA_NAME(pbp_special_##name)(a, b))
 #define LOGIC1(name, dtypes, expression, text) CASES1(name, expression)
 #define LOGIC2(name, dtypes, expression, text) CASES2(name, expression)
 #define COMPARE1(name, dtypes, cost, expression, text) CASES1(name, expression)

@@ -67,8 +67,11 @@ static bool find_map(const check *k, uint32_t variant)
     const bool moves = k->in->row == PBP_ROW_SELECT || k->in->row == PBP_ROW_MOV;
     if (k->in->row != PBP_ROW_CAST && (type >= PBP_FLOAT32 || (moves && bytes >= 4))) {
         /* What is only moved goes by its size. */
-        k->op->kernel.map =
-            k->tape->isa->map(k->in->row, bytes == 8 ? PBP_FLOAT64 : PBP_FLOAT32, variant);
+        const uint32_t size = bytes == 8 ? PBP_FLOAT64 : PBP_FLOAT32;
+        k->op->kernel.map = k->tape->isa->map(k->in->row, size, variant);
+        if (k->op->kernel.map == NULL) {
+            k->op->kernel.map = k->tape->isa->special(k->in->row, size, variant);
+        }
         return k->op->kernel.map != NULL;
     }
     k->op->shaped = true;

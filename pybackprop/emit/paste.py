@@ -9,10 +9,13 @@ import functools
 import re
 from pathlib import Path
 
-HEADERS = ("float_math.h", "simd_math.h", "native_runtime.h", "order.h")
+HEADERS = (
+    "float_math.h", "simd_math.h", "special_math.h", "special_loops.h", "special_bessel.h",
+    "special_incomplete.h", "native_runtime.h", "order.h",
+)  # fmt: skip
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _DEFINED = re.compile(
-    r"^(?:PBP_(?:INLINE|RARE|PART|CALL)|static|typedef)\b[^;{=]*?\b(pbp_\w+)\s*(?:\(|\[|;|\{|$)",
+    r"^(?:PBP_(?:INLINE|RARE|PART|CALL|SPECIAL)|static|typedef)\b[^;{=]*?\b(pbp_\w+)\s*(?:\(|\[|;|\{|$)",
     re.M,
 )
 _MACRO = re.compile(r"^#\s*define\s+(\w+)(?:\(([^)]*)\))?", re.M)

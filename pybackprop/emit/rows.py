@@ -85,7 +85,14 @@ def is_function(op):
     """Whether a row calls an elementary function."""
     row = table().get(op)
     text = (row["expression"] if row else None) or ""
-    return text.startswith("M(") and not text.startswith("M(fma)")
+    return text.startswith(("M(", "S(")) and not text.startswith("M(fma)")
+
+
+def is_vector(op):
+    """Whether a loop over a row can be a vector loop."""
+    row = table().get(op)
+    text = (row["expression"] if row else None) or ""
+    return op not in NOT_VECTORS and not text.startswith("S(")
 
 
 def expression(op, operands, dtype, result, fast=False):
@@ -119,7 +126,7 @@ def expression(op, operands, dtype, result, fast=False):
         suffix = "" if dtype.itemsize == 8 else "f"
         if fast and op in TRIGONOMETRIC:
             return f"pbp_{TRIGONOMETRIC[op]}{suffix}_fast({operands[0]})"
-        text = re.sub(r"\bM\((\w+)\)", rf"pbp_\1{suffix}", text)
+        text = re.sub(r"\b[MS]\((\w+)\)", rf"pbp_\1{suffix}", text)
         text = re.sub(r"\bL\((\w+)\)", rf"\1{suffix}", text)
         text = _filled(text, operands, c_type(dtype))
         return f"({c_type(result)})({text})" if op in COMPARES or op in _LOGIC else text

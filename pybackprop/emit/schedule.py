@@ -9,7 +9,7 @@ before, so that groups get long.
 import math
 
 from ..lowering.layout import WINDOW
-from .rows import NOT_VECTORS, TRIGONOMETRIC, is_elementwise
+from .rows import TRIGONOMETRIC, is_elementwise, is_vector
 
 REDUCTIONS = {"SUM", "PROD", "MAX_OF", "MIN_OF", "DOT"}
 ACC, COLUMNS = 8, 16
@@ -198,7 +198,7 @@ class Group(Step):
         super().__init__()
         self.shape = shape
         self.members = [member]
-        self.vector = member.instruction.op not in NOT_VECTORS
+        self.vector = is_vector(member.instruction.op)
 
     @property
     def reduces(self):
@@ -214,7 +214,7 @@ class Group(Step):
         """Take a member in, if it fits; whether it did."""
         if len(self.members) >= _LONGEST:
             return False
-        if (member.instruction.op not in NOT_VECTORS) != self.vector:
+        if (is_vector(member.instruction.op)) != self.vector:
             return False
         if any(m.is_narrow() for m in (self.members[0], member)):
             return False

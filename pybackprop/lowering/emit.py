@@ -22,7 +22,11 @@ SA, SB, SC, ACC, COLUMNS, REVERSE = 1, 2, 4, 8, 16, 32
 SCALAR = 1 << 15
 _COMPARES = {"EQ", "NE", "LT", "LE", "ISNAN", "ISINF", "ISFINITE", "SIGNBIT"}
 _LOGICAL = {"AND", "OR", "XOR", "NOT"}
-_INTEGER_ONLY = {"SHL", "SHR", "GCD"}
+# Rows that the scalar class lacks: integers, and functions of three operands.
+_ARRAY_ONLY = {
+    "SHL", "SHR", "GCD", "ZETA", "GAMMAINC", "GAMMAINCC", "BETAINC", "BETAINC_A", "BETAINC_B",
+    "BETAINC_AA", "BETAINC_AB", "BETAINC_BB",
+}  # fmt: skip
 
 
 # How an instruction adds its result to what is there.
@@ -411,7 +415,7 @@ class Lowering:
         elif op == "NEG" and self.scope.fused.get(operands[0]) is node:
             inner = operands[0].node.operands
             op, operands = "NMUL", list(inner) if len(inner) == 2 else [inner[0]] * 2
-        if is_scalar(value) and all(map(is_scalar, operands)) and op not in _INTEGER_ONLY:
+        if is_scalar(value) and all(map(is_scalar, operands)) and op not in _ARRAY_ONLY:
             if op == "CAST":
                 if value.dtype == F64:
                     self.scalar("MOV", value, self.slot(operands[0]))
@@ -521,7 +525,7 @@ class Lowering:
     def _scalar_refs(self, op, place, operands):
         """Emit in the scalar class if everything is float64 of one element."""
         refs = [place, *operands]
-        if op in _INTEGER_ONLY or op == "CAST":
+        if op in _ARRAY_ONLY or op == "CAST":
             return False
         if not all(r.size == 1 and (r.dtype == F64 or r.dtype == BOOL) for r in refs):
             return False

@@ -101,9 +101,14 @@ def refuse_conversion(value, kind, advice, converted=False):
 
     ``converted`` says that Python or NumPy asked for the number, maybe to index something with it.
     """
+    from ._foreign import refusal
+
     graph = value.node.graph
     if graph.closed and value.node.primitive is not CONSTANT:
         refuse(leaked(value), value)
+    foreign = refusal()
+    if foreign is not None:
+        unsupported(foreign, value)
     if storing():
         refuse(
             TraceError(

@@ -12,6 +12,7 @@ import struct
 
 import matrices
 import numpy as np
+import special_exact
 
 NONE = 0xFFFFFFFF
 DTYPES = [
@@ -143,6 +144,7 @@ MAPS = {
     "SELECT": np.where,
     "CAST": lambda a: a,
 }
+MAPS |= {name.upper(): function for name, function in special_exact.EXACT.items()}
 SCALAR_LOGIC = {
     "NOT": lambda a: a == 0,
     "AND": lambda a, b: (a != 0) & (b != 0),

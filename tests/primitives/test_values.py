@@ -61,6 +61,8 @@ def tolerance(dtype, sample):
     many = size if sample.name in ("sum", "prod", "matmul", "cumsum", "cumprod", "scan") else 8
     if sample.primitive.__module__.endswith(("systems", "spectral")):
         many *= 64 * size  # what conditioning adds
+    if sample.name.startswith(("betainc", "gammainc")) and dtype == np.float64:
+        many = 1000  # derivatives by the parameters are differences of larger terms
     return np.finfo(dtype).eps * max(many, 8)
 
 

@@ -1,0 +1,1 @@
+"""The parts of :mod:`pybackprop.special`, by kind of function."""

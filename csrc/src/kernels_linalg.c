@@ -163,6 +163,50 @@ INLINE int N(lanes_cholesky)(int n, N(vec) * x)
     return N(first_lane)(~good);
 }
 
+/* The same with loops unrolled for the smallest sizes. */
+#undef SIZED
+#define SIZED(n, call)                                                                             \
+    switch (n) {                                                                                   \
+    case 2:                                                                                        \
+        call(2);                                                                                   \
+    case 3:                                                                                        \
+        call(3);                                                                                   \
+    case 4:                                                                                        \
+        call(4);                                                                                   \
+    default:                                                                                       \
+        call((int)(n));                                                                            \
+    }
+
+static void N(group_lu)(int64_t n, N(vec) * x, N(vec) * perm, N(vec) * sign)
+{
+#define CALL(size)                                                                                 \
+    N(lanes_lu)(size, x, perm, sign);                                                              \
+    break
+    SIZED(n, CALL)
+#undef CALL
+}
+
+static int N(group_cholesky)(int64_t n, N(vec) * x)
+{
+#define CALL(size) return N(lanes_cholesky)(size, x)
+    SIZED(n, CALL)
+#undef CALL
+}
+
+static void N(group_triangular)(int64_t n, int64_t m, const N(vec) * t, bool transposed, bool lower,
+                                bool unit, N(vec) * b)
+{
+#define CALL(size)                                                                                 \
+    if (transposed) {                                                                              \
+        N(lanes_triangular)(size, (int)m, t, 1, size, lower, unit, b);                             \
+    } else {                                                                                       \
+        N(lanes_triangular)(size, (int)m, t, size, 1, lower, unit, b);                             \
+    }                                                                                              \
+    break
+    SIZED(n, CALL)
+#undef CALL
+}
+
 /* Nanoseconds that a group takes, about. */
 INLINE int64_t N(lanes_cost)(int64_t n, int64_t m)
 {
@@ -359,7 +403,7 @@ KERNEL(pbp_lu)
         FOR_GROUPS(batch, N(lanes_cost)(n, 0))
         {
             N(gather)(lanes, a + g * n * n, n * n, n * n, (int)count);
-            N(lanes_lu)((int)n, lanes, perm, sign);
+            N(group_lu)(n, lanes, perm, sign);
             N(scatter)(d + g * size, lanes, size, size, (int)count);
         }
         return PBP_OK;
@@ -399,11 +443,11 @@ KERNEL(pbp_lu_solve)
                         }
                     }
                 }
-                N(lanes_triangular)((int)n, (int)m, lanes, (int)n, 1, true, true, x);
-                N(lanes_triangular)((int)n, (int)m, lanes, (int)n, 1, false, false, x);
+                N(group_triangular)(n, m, lanes, false, true, true, x);
+                N(group_triangular)(n, m, lanes, false, false, false, x);
             } else {
-                N(lanes_triangular)((int)n, (int)m, lanes, 1, (int)n, true, false, y);
-                N(lanes_triangular)((int)n, (int)m, lanes, 1, (int)n, false, true, y);
+                N(group_triangular)(n, m, lanes, true, true, false, y);
+                N(group_triangular)(n, m, lanes, true, false, true, y);
                 memset((void *)x, 0, (size_t)(n * m) * sizeof x[0]);
                 for (int64_t i = 0; i < n; i++) {
                     for (int l = 0; l < LANES; l++) {
@@ -439,7 +483,7 @@ KERNEL(pbp_inv)
         FOR_GROUPS(batch, N(lanes_cost)(n, n))
         {
             N(gather)(lanes, a + g * n * n, n * n, n * n, (int)count);
-            N(lanes_lu)((int)n, lanes, perm, sign);
+            N(group_lu)(n, lanes, perm, sign);
             const int lane = N(lanes_singular)((int)n, lanes);
             if (lane < LANES) {
                 return SINGULAR(g + lane);
@@ -449,8 +493,8 @@ KERNEL(pbp_inv)
                     x[i * n + j] = N(select)(perm[i] == SPLAT(j), SPLAT(1), SPLAT(0));
                 }
             }
-            N(lanes_triangular)((int)n, (int)n, lanes, (int)n, 1, true, true, x);
-            N(lanes_triangular)((int)n, (int)n, lanes, (int)n, 1, false, false, x);
+            N(group_triangular)(n, n, lanes, false, true, true, x);
+            N(group_triangular)(n, n, lanes, false, false, false, x);
             N(scatter)(d + g * n * n, x, n * n, n * n, (int)count);
         }
         return PBP_OK;
@@ -497,7 +541,7 @@ KERNEL(pbp_cholesky)
         FOR_GROUPS(batch, N(lanes_cost)(n, 0))
         {
             N(gather)(lanes, a + g * n * n, n * n, n * n, (int)count);
-            const int lane = N(lanes_cholesky)((int)n, lanes);
+            const int lane = N(group_cholesky)(n, lanes);
             if (lane < LANES) {
                 return pbp_linalg_fail(sweep, g + lane, reason);
             }
@@ -534,7 +578,7 @@ KERNEL(pbp_triangular)
                 return SINGULAR(g + lane);
             }
             N(gather)(x, b + g * b_step, n * m, b_step, (int)count);
-            N(lanes_triangular)((int)n, (int)m, lanes, (int)row, (int)col, lower, unit, x);
+            N(group_triangular)(n, m, lanes, transposed, lower, unit, x);
             N(scatter)(d + g * n * m, x, n * m, n * m, (int)count);
         }
         return PBP_OK;

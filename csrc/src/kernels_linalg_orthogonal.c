@@ -6,9 +6,10 @@
    QR: reflections of 32 columns at a time are gathered into I - v t v' and applied by the core's
    products (Schreiber and Van Loan, SIAM J. Sci. Stat. Comput. 10 (1989)); signs are LAPACK's.
 
-   SVD: QR of a (of its transpose, if it is wide), then Jacobi's rotations of pairs of rows of r
-   until all are orthogonal (Hestenes, J. SIAM 6 (1958); Drmac and Veselic, SIAM J. Matrix Anal.
-   Appl. 29 (2008)), which finds tiny singular values as accurately as r has them.
+   SVD: QR of a (of its transpose, if it is wide). Up to 32 x 32, Jacobi's rotations of pairs of rows
+   of r until all are orthogonal (Hestenes, J. SIAM 6 (1958); Drmac and Veselic, SIAM J. Matrix Anal.
+   Appl. 29 (2008)), which finds tiny singular values as accurately as r has them; beyond, two
+   diagonals and QR steps, see linalg_bidiagonal.h.
 
    The file includes itself once per element type. */
 #ifndef PBP_LINALG_BODY
@@ -16,12 +17,14 @@
 
 #define LINALG_SINGLE 0
 #include "linalg_body.h"
+#include "linalg_bidiagonal.h"
 
 #include "kernels_linalg_orthogonal.c"
 
 #undef LINALG_SINGLE
 #define LINALG_SINGLE 1
 #include "linalg_body.h"
+#include "linalg_bidiagonal.h"
 
 #include "kernels_linalg_orthogonal.c"
 
@@ -329,30 +332,41 @@ static pbp_status N(one_svd)(pbp_sweep *sweep, int64_t m, int64_t n, bool full, 
             z[i * k + j] = i == j;
         }
     }
-    CHECKED(N(orthogonalise)(sweep, k, x, u != NULL ? z : NULL, norms, done));
-    /* r = z' diag(s) y, rows of y those of x normalised. */
-    int64_t rank = 0;
-    for (int64_t i = 0; i < k; i++) {
-        norms[i] = N(length)(k, x + i * k, 1);
-    }
-    for (int64_t i = 1; i < k; i++) {
-        /* They are nearly sorted. */
-        for (int64_t j = i; j > 0 && norms[j] > norms[j - 1]; j--) {
-            const T v = norms[j];
-            norms[j] = norms[j - 1];
-            norms[j - 1] = v;
-            for (int64_t l = 0; l < k; l++) {
-                const T first = x[j * k + l], second = z[j * k + l];
-                x[j * k + l] = x[(j - 1) * k + l];
-                x[(j - 1) * k + l] = first;
-                z[j * k + l] = z[(j - 1) * k + l];
-                z[(j - 1) * k + l] = second;
-            }
+    /* r = z' diag(norms) y; rows of y end up in x. */
+    int64_t rank = k;
+    const bool jacobi = k <= BLOCK;
+    if (jacobi) {
+        CHECKED(N(orthogonalise)(sweep, k, x, u != NULL ? z : NULL, norms, done));
+        for (int64_t i = 0; i < k; i++) {
+            norms[i] = N(length)(k, x + i * k, 1);
         }
+    } else {
+        T *const left = w, *const e = left + k * k, *const tau = e + k, *const row = tau + 2 * k;
+        CHECKED(N(bidiagonal)(sweep, k, x, left, norms, e, tau, row));
+        if (u != NULL) {
+            CHECKED(N(transposed_product)(sweep, k, 0, left, tau, z));
+            CHECKED(N(transposed_product)(sweep, k, 1, x, tau + k, left));
+            memcpy(x, left, (size_t)(k * k) * sizeof(T));
+        }
+        CHECKED(N(diagonalise)(sweep, k, norms, e, u != NULL ? z : NULL, u != NULL ? x : NULL, done));
+    }
+    for (int64_t i = 0; i < k; i++) {
+        int64_t most = i;
+        for (int64_t j = i + 1; j < k; j++) {
+            most = norms[j] > norms[most] ? j : most;
+        }
+        if (most != i) {
+            N(exchange)(1, norms + i, norms + most);
+            N(exchange)(k, x + i * k, x + most * k);
+            N(exchange)(k, z + i * k, z + most * k);
+        }
+    }
+    if (jacobi) {
+        rank = 0;
     }
     for (int64_t i = 0; i < k; i++) {
         s[i] = norms[i] * scale;
-        if (norms[i] > EPSILON * EPSILON * norms[0] && norms[i] > TINY) {
+        if (jacobi && norms[i] > EPSILON * EPSILON * norms[0] && norms[i] > TINY) {
             N(scale)(k, (T)1 / norms[i], x + i * k);
             rank = i + 1;
         }

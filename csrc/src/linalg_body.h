@@ -18,6 +18,15 @@
 #define PBP_ISA base
 #endif
 
+/* The width of a vector decides how many matrices go side by side, and no result. */
+#if defined(__AVX512F__)
+#define LANE_BYTES 64
+#elif defined(__AVX2__)
+#define LANE_BYTES 32
+#else
+#define LANE_BYTES 16
+#endif
+
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wpsabi" /* lanes are passed to functions that are inlined */
 #endif
@@ -68,7 +77,7 @@
 #if LINALG_SINGLE
 #define T float
 #define N(name) LINALG_PASTE(name, f32)
-#define LANES 16
+#define LANES (LANE_BYTES / 4)
 #define LANE_INT int32_t
 #define EPSILON FLT_EPSILON
 #define TINY FLT_MIN
@@ -78,7 +87,7 @@
 #else
 #define T double
 #define N(name) LINALG_PASTE(name, f64)
-#define LANES 8
+#define LANES (LANE_BYTES / 8)
 #define LANE_INT int64_t
 #define EPSILON DBL_EPSILON
 #define TINY DBL_MIN
@@ -87,17 +96,24 @@
 #define PRODUCT matmul_f64
 #endif
 
-typedef T N(vec) __attribute__((vector_size(64), may_alias));
-typedef LANE_INT N(mask) __attribute__((vector_size(64), may_alias));
+typedef T N(vec) __attribute__((vector_size(LANE_BYTES), may_alias));
+typedef LANE_INT N(mask) __attribute__((vector_size(LANE_BYTES), may_alias));
 
 /* ---- lanes ---- */
 
 #define SPLAT(x) ((N(vec)){0} + (T)(x))
-#define ABS(v) N(select)((v) < SPLAT(0), -(v), (v))
+#define ABS(v) ((N(vec))((N(mask))(v) & ~(N(mask))SPLAT(-0.0)))
 
+/* x in lanes where m is all ones, y where it is 0. */
 INLINE N(vec) N(select)(N(mask) m, N(vec) x, N(vec) y)
 {
+#if defined(__AVX2__) && !defined(__AVX512F__) && LINALG_SINGLE
+    return (N(vec))_mm256_blendv_ps((__m256)y, (__m256)x, (__m256)m);
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+    return (N(vec))_mm256_blendv_pd((__m256d)y, (__m256d)x, (__m256d)m);
+#else
     return (N(vec))((m & (N(mask))x) | (~m & (N(mask))y));
+#endif
 }
 
 /* a * b + c, rounded once where the instruction set can. */
@@ -107,20 +123,15 @@ INLINE N(vec) N(madd)(N(vec) a, N(vec) b, N(vec) c)
     return (N(vec))_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__AVX512F__)
     return (N(vec))_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__AVX2__) && defined(__FMA__) && LINALG_SINGLE
+    return (N(vec))_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #elif defined(__AVX2__) && defined(__FMA__)
-    union {
-        N(vec) whole;
-        __m256d half[2];
-    } x = {a}, y = {b}, z = {c};
-    for (int i = 0; i < 2; i++) {
-#if LINALG_SINGLE
-        z.half[i] = (__m256d)_mm256_fmadd_ps((__m256)x.half[i], (__m256)y.half[i],
-                                             (__m256)z.half[i]);
-#else
-        z.half[i] = _mm256_fmadd_pd(x.half[i], y.half[i], z.half[i]);
-#endif
+    return (N(vec))_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(__FP_FAST_FMA)
+    for (int i = 0; i < LANES; i++) {
+        c[i] = FMA(a[i], b[i], c[i]);
     }
-    return z.whole;
+    return c;
 #else
     return a * b + c;
 #endif
@@ -145,25 +156,67 @@ INLINE int N(first_lane)(N(mask) m)
     return LANES;
 }
 
+#if defined(__AVX2__) && !defined(__AVX512F__) && !LINALG_SINGLE
+/* Four rows of four become columns. */
+INLINE void N(transpose_block)(__m256d *r)
+{
+    const __m256d a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
+    const __m256d c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
+    r[0] = _mm256_permute2f128_pd(a, c, 0x20);
+    r[1] = _mm256_permute2f128_pd(b, d, 0x20);
+    r[2] = _mm256_permute2f128_pd(a, c, 0x31);
+    r[3] = _mm256_permute2f128_pd(b, d, 0x31);
+}
+#endif
+
 /* Element e of matrix l goes to lane l of x[e]; matrices `step` apart.  Lanes from count on repeat
    the last one. */
-INLINE void N(gather)(N(vec) * x, const T *a, int64_t size, int64_t step, int count)
+PART void N(gather)(N(vec) * x, const T *a, int64_t size, int64_t step, int count)
 {
     T *flat = (T *)(void *)x;
+    const T *source[LANES];
+    int64_t done = 0;
     for (int l = 0; l < LANES; l++) {
-        const T *source = a + (l < count ? l : count - 1) * step;
-        for (int64_t e = 0; e < size; e++) {
-            flat[e * LANES + l] = source[e];
+        source[l] = a + (l < count ? l : count - 1) * step;
+    }
+#if defined(__AVX2__) && !defined(__AVX512F__) && !LINALG_SINGLE
+    for (; done + 4 <= size; done += 4) {
+        __m256d r[4];
+        for (int l = 0; l < 4; l++) {
+            r[l] = _mm256_loadu_pd(source[l] + done);
+        }
+        N(transpose_block)(r);
+        for (int l = 0; l < 4; l++) {
+            _mm256_store_pd(flat + (done + l) * LANES, r[l]);
+        }
+    }
+#endif
+    for (int l = 0; l < LANES; l++) {
+        for (int64_t e = done; e < size; e++) {
+            flat[e * LANES + l] = source[l][e];
         }
     }
 }
 
-INLINE void N(scatter)(T *d, const N(vec) * x, int64_t size, int64_t step, int count)
+PART void N(scatter)(T *d, const N(vec) * x, int64_t size, int64_t step, int count)
 {
     const T *flat = (const T *)(const void *)x;
+    int64_t done = 0;
+#if defined(__AVX2__) && !defined(__AVX512F__) && !LINALG_SINGLE
+    for (; count == 4 && done + 4 <= size; done += 4) {
+        __m256d r[4];
+        for (int l = 0; l < 4; l++) {
+            r[l] = _mm256_load_pd(flat + (done + l) * LANES);
+        }
+        N(transpose_block)(r);
+        for (int l = 0; l < 4; l++) {
+            _mm256_storeu_pd(d + l * step + done, r[l]);
+        }
+    }
+#endif
     for (int l = 0; l < count; l++) {
         T *place = d + l * step;
-        for (int64_t e = 0; e < size; e++) {
+        for (int64_t e = done; e < size; e++) {
             place[e] = flat[e * LANES + l];
         }
     }
@@ -197,11 +250,27 @@ INLINE void N(scale)(int64_t n, T s, T *x)
     }
 }
 
-/* A dot product in eight chains; its order depends on n alone. */
+INLINE void N(exchange)(int64_t n, T *x, T *y)
+{
+    for (int64_t j = 0; j < n; j++) {
+        const T v = x[j];
+        x[j] = y[j];
+        y[j] = v;
+    }
+}
+
+/* A dot product, in 32 chains if it is long; its order depends on n alone. */
 PART T N(dot)(int64_t n, const T *restrict x, const T *restrict y)
 {
     T s[32] = {0};
     int64_t i = 0;
+    if (n < 16) {
+        T sum = 0;
+        for (; i < n; i++) {
+            sum = FMA(x[i], y[i], sum);
+        }
+        return sum;
+    }
     for (; i + 32 <= n; i += 32) {
         for (int j = 0; j < 32; j++) {
             s[j] = FMA(x[i + j], y[i + j], s[j]);

@@ -32,15 +32,6 @@ static void N(panel_lu)(int64_t rows, int64_t width, T *p, int64_t *swaps)
     }
 }
 
-INLINE void N(exchange)(int64_t n, T *x, T *y)
-{
-    for (int64_t j = 0; j < n; j++) {
-        const T v = x[j];
-        x[j] = y[j];
-        y[j] = v;
-    }
-}
-
 /* scratch: n BLOCK elements. */
 static pbp_status N(large_lu)(pbp_sweep *sweep, int64_t n, T *d, const T *a, T *scratch, void *room)
 {

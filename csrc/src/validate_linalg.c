@@ -94,6 +94,7 @@ int64_t pbp_linalg_scratch_bytes(uint32_t row, int64_t item, const int64_t *p)
     case PBP_ROW_SVD:
         elements = reflections + tall * steps + 2 * steps * steps + steps;
         elements += (p[PBP_L_MODE] & PBP_FULL ? tall : steps) * (tall + 2 * edge);
+        elements += steps * (steps + 4);
         return (int64_t)LESS(room + elements * (double)item, 0x1p40);
     case PBP_ROW_EIGH:
         elements = 2.0 * (double)n * (double)n + 3.0 * (double)n;

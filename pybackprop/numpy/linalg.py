@@ -9,6 +9,7 @@ from ..primitives import reduction, spectral
 from ..primitives.base import normalize_axis
 from ._common import FLOAT64, as_value, axes_of, cast, scalar
 from ._eager import surface
+from ._lines import cross as _cross
 from ._picking import diagonal as _diagonal
 from ._picking import trace as _trace
 from ._products import matmul, outer, tensordot, vecdot
@@ -31,6 +32,7 @@ from ._systems import cholesky, det, floats, inv, require_stacked, slogdet, solv
 __all__ = [
     "cholesky",
     "cond",
+    "cross",
     "det",
     "diagonal",
     "eigh",
@@ -64,6 +66,19 @@ __all__ = [
 def diagonal(x, /, *, offset=0):
     """See ``numpy.linalg.diagonal``."""
     return _diagonal.traced(x, offset, -2, -1)
+
+
+@surface(2)
+def cross(x1, x2, /, *, axis=-1):
+    """See ``numpy.linalg.cross``: of vectors of three elements."""
+    a, b = as_value(x1), as_value(x2)
+    for x in (a, b):
+        if not x.ndim or x.shape[normalize_axis(axis, x.ndim)] != 3:
+            raise ValueError(
+                "Both input arrays must be (arrays of) 3-dimensional vectors, but they have shapes "
+                f"{a.shape} and {b.shape}"
+            )
+    return _cross.traced(a, b, axis=axis)
 
 
 @surface()

@@ -1,4 +1,4 @@
-"""How functions of NumPy's surface are tested: value against NumPy, derivatives against differences.
+"""How functions of NumPy's surface are tested: values by NumPy, derivatives by differences.
 
 A case is a function written with ``np.*``, so that NumPy itself evaluates the reference, both the
 value and the central differences that derivatives are compared with.

@@ -50,7 +50,7 @@ matmul(a, W.T) matvec(a, V) moveaxis(a, 0, 1) outer(a[0], V) pad(a, 1) partition
 percentile(a, 30, 0) permute_dims(a, (1, 0)) nanpercentile(a, 30, 0) nanquantile(a, 0.3, 0)
 piecewise(a, [a > 0.5], [np.sin, 1.0]) polyadd(a[0], V) polyder(a[0]) polydiv(a[0], V[:2])
 polyfit(K, a[0], 2) polyint(a[0]) polymul(a[0], V) polysub(a[0], V) polyval(a[0], V)
-poly(a[0]) 
+poly(a[0])
 quantile(a, 0.3, 0)
 ravel_multi_index((np.argmax(a, 0), np.argmin(a, 0)), (3, 4)) repeat(a, 2) require(a) reshape(a, 12)
 resize(a, (2, 5)) roll(a, 1) rollaxis(a, 1) roots(a[0]) searchsorted(K, a) select([a > 0.5], [a])
@@ -201,7 +201,7 @@ def classify(name, expression):
     code = compile(expression, name, "eval")
 
     def function(a):
-        return eval(code, {**NAMES, "a": a})  # noqa: S307 - the expressions above
+        return eval(code, {**NAMES, "a": a})
 
     kept = []
 
@@ -280,8 +280,8 @@ Every public name of NumPy {version}, and what it does on traced values. Written
 * **values**: traced; the result is of integers or truth values, or changes in steps.
 * **plain arrays**: the shape of the result depends on the data, or it leaves Python; works on
   plain arrays, and on traced ones says what to write instead.
-* **makes or describes arrays**: its arguments are no arrays or it makes constants; works inside traced
-  functions as outside.
+* **makes or describes arrays**: its arguments are no arrays or it makes constants; works inside
+  traced functions as outside.
 * **no**: refused by an error that names it.
 
 {table}

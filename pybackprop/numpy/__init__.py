@@ -123,8 +123,8 @@ from ._lines import (
     trapezoid,
     unwrap,
 )
+from ._namespace import namespace_info as __array_namespace_info__
 from ._padding import pad
-from ._namespace import namespace_info as __array_namespace_info__  # noqa: N807
 from ._picking import diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
 from ._polynomials import (
     poly,

@@ -174,9 +174,7 @@ def insert(arr, obj, values, axis=None):
             indices = np.flatnonzero(indices)
         indices = indices.astype(np.int64) if not indices.size else indices
         if indices.ndim > 1:
-            raise ValueError(
-                "index array argument obj to insert must be one dimensional or scalar"
-            )
+            raise ValueError("index array argument obj to insert must be one dimensional or scalar")
     news = cast(as_value(values), x.dtype)
     if indices.size == 1:
         index = operator.index(indices.reshape(()).item())
@@ -301,7 +299,7 @@ def apply_over_axes(func, a, axes):
 _CORE = re.compile(r"\(([^()]*)\)")
 
 
-class vectorize:  # noqa: N801 - NumPy's name
+class vectorize:
     """See ``numpy.vectorize``: a function of scalars, or by a signature of arrays, broadcast.
 
     Parameters
@@ -408,9 +406,7 @@ def ravel_multi_index(multi_index, dims, mode="raise", order="C"):
     if isinstance(multi_index, Value):
         multi_index = [multi_index[i] for i in range(multi_index.shape[0])]
     if len(multi_index) != len(dims):
-        raise ValueError(
-            f"parameter multi_index must be a sequence of length {len(dims)}"
-        )
+        raise ValueError(f"parameter multi_index must be a sequence of length {len(dims)}")
     modes = (mode,) * len(dims) if isinstance(mode, str) else tuple(mode)
     steps = list(zip(multi_index, dims, modes, strict=True))
     total = None
@@ -451,5 +447,3 @@ def diag_indices_from(arr):
     if len(set(shape)) != 1:
         raise ValueError("All dimensions of input must be of equal length")
     return np.diag_indices(shape[0], len(shape))
-
-

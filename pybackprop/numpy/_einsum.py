@@ -9,9 +9,9 @@ from ..primitives import reduction
 from ..primitives.base import broadcast
 from ._common import as_value, cast, check_dtype, no_out, promoted
 from ._eager import surface
-from ._reduction import any as any_of
 from ._picking import diagonal
 from ._products import product
+from ._reduction import any as any_of
 from ._shaping import permute, to_shape
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -285,7 +285,10 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         x, xp = ew.remainder(x, period), ew.remainder(xp, period)
         order = sorted_positions(xp, 0)
         xp, fp = take_flat(xp, order), take_flat(fp, order)
-        before, after = ew.subtract(part(xp, 0, -1, None), period), ew.add(part(xp, 0, 0, 1), period)
+        before, after = (
+            ew.subtract(part(xp, 0, -1, None), period),
+            ew.add(part(xp, 0, 0, 1), period),
+        )
         xp = shaping.concatenate(before, xp, after, axis=0)
         fp = shaping.concatenate(part(fp, 0, -1, None), fp, part(fp, 0, 0, 1), axis=0)
         left = right = None
@@ -342,9 +345,7 @@ def convolved(long, short):
     after = to_shape(part(y, 1, side, None), (blocks * side,))
     empty = zeros((side,), y.dtype)
     total = ew.add if y.dtype.kind != "b" else ew.logical_or
-    y = total(
-        shaping.concatenate(here, empty, axis=0), shaping.concatenate(empty, after, axis=0)
-    )
+    y = total(shaping.concatenate(here, empty, axis=0), shaping.concatenate(empty, after, axis=0))
     return part(y, 0, 0, n + m - 1)
 
 
@@ -416,9 +417,7 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
         position = one_axis(position, x.ndim)
         x = permute(x, (*[i for i in range(x.ndim) if i != position], position))
         if x.shape[-1] not in (2, 3):
-            raise ValueError(
-                "incompatible dimensions for cross product (dimension must be 2 or 3)"
-            )
+            raise ValueError("incompatible dimensions for cross product (dimension must be 2 or 3)")
         moved.append([x[..., i] for i in range(x.shape[-1])])
     left, right = moved
 
@@ -466,5 +465,3 @@ def sinc(x):
         series = ew.add(ew.multiply(series, near), scalar(c, dtype))
     far = ew.select(small, scalar(1, dtype), y)
     return ew.select(small, series, ew.divide(ew.sin(far), far))
-
-

@@ -37,6 +37,8 @@ REFUSED = {
     "require": "values have no memory layout while tracing; leave it out",
     "asarray_chkfinite": "test np.all(np.isfinite(x)) and return it from the function",
 }  # fmt: skip
+
+
 def _named(function, name, doc):
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc

@@ -97,9 +97,7 @@ def polydiv(u, v):
     for k in range(n - m + 1):
         digit = ew.divide(rest[k], head)
         digits.append(to_shape(digit, (1,)))
-        taken = shaping.pad(
-            ew.multiply(digit, v), lows=(k,), highs=(n - m - k,), interiors=(0,)
-        )
+        taken = shaping.pad(ew.multiply(digit, v), lows=(k,), highs=(n - m - k,), interiors=(0,))
         rest = ew.subtract(rest, taken)
     quotient = digits[0] if len(digits) == 1 else shaping.concatenate(*digits, axis=0)
     remainder = part(rest, 0, n - m + 1, None) if m > 1 else filled((1,), 0, u.dtype)
@@ -244,5 +242,3 @@ def roots(p):
             "the number of roots depends on data; iterate Newton's method with bp.scan",
         )
     return np.roots(p)
-
-

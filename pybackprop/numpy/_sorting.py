@@ -382,7 +382,7 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     else:
         columns = [as_value(c) for c in sample]
     count = len(columns)
-    if isinstance(bins, Value) or not np.ndim(bins) and not isinstance(bins, (tuple, list)):
+    if isinstance(bins, Value) or (not np.ndim(bins) and not isinstance(bins, (tuple, list))):
         bins = [bins] * count
     if len(bins) != count:
         raise ValueError("The dimension of bins must be equal to the dimension of the sample x.")
@@ -440,5 +440,3 @@ def sort_complex(a):
     if holds_value(a):
         unsupported("sort_complex is not supported on traced values; use sort")
     return np.sort_complex(a)
-
-

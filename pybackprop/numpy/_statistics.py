@@ -13,7 +13,6 @@ import math
 
 import numpy as np
 
-from ..graph import Value
 from ..primitives import elementwise as ew
 from ..primitives import indexing, ordering
 from ..primitives import reduction as red
@@ -40,9 +39,7 @@ from ._reduction import (
     cumprod,
     cumsum,
     max,
-    mean,
     min,
-    std,
     var,
 )
 from ._shaping import permute, to_shape
@@ -99,9 +96,7 @@ def _virtual(method, n, q):
         position = ew.subtract(_rounded(ew.multiply(n, q)), one)
     else:
         alpha, beta = _SHIFTS[method]
-        shift = ew.add(
-            scalar(alpha, q.dtype), ew.multiply(q, scalar(1 - alpha - beta, q.dtype))
-        )
+        shift = ew.add(scalar(alpha, q.dtype), ew.multiply(q, scalar(1 - alpha - beta, q.dtype)))
         position = ew.subtract(ew.add(ew.multiply(n, q), shift), one)
     weight = ew.subtract(position, ew.floor(position))
     if method == "averaged_inverted_cdf":
@@ -293,9 +288,7 @@ def _quantile(a, q, axis, out, overwrite_input, method, keepdims, weights, inter
 def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False,
              *, weights=None, interpolation=None):  # fmt: skip
     """See ``numpy.quantile``; all methods; weights as NumPy has them. ``q`` may be traced."""
-    return _quantile(
-        a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, 1
-    )
+    return _quantile(a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, 1)
 
 
 @composed(2)
@@ -566,5 +559,3 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None, **ignored):
     n = spread.shape[0]
     c = ew.divide(ew.divide(c, to_shape(spread, (n, 1))), to_shape(spread, (1, n)))
     return clip.traced(c, -1, 1)
-
-

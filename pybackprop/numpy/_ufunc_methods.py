@@ -11,6 +11,7 @@ from ..primitives import elementwise as ew
 from ..primitives import indexing, shaping
 from ..primitives.base import filled, zeros
 from . import _reduction
+from ._choosing import known
 from ._common import (
     BOOL,
     as_value,
@@ -23,7 +24,6 @@ from ._common import (
     signature,
     unsupported,
 )
-from ._choosing import known
 from ._shaping import permute, to_shape
 from ._ufuncs import UFUNCS
 
@@ -69,9 +69,7 @@ def _fitted(name, x, dtype):
 
 def _identity(name, dtype):
     if name not in _IDENTITIES:
-        raise ValueError(
-            f"zero-size array to reduction operation {name} which has no identity"
-        )
+        raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
     number = _IDENTITIES[name]
     if name == "bitwise_and" and dtype.kind in "bu":
         number = True if dtype.kind == "b" else np.iinfo(dtype).max
@@ -233,5 +231,3 @@ def outer(name, a, b, **options):
     spaced = to_shape(a, a.shape + (1,) * b.ndim)
     function = UFUNCS[name]
     return getattr(function, "traced", function)(spaced, b, **options)
-
-

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from surface import differentiable, same
 
 import pybackprop as bp
-from surface import differentiable, same
 
 rng = np.random.default_rng(8)
 X = rng.normal(size=(3, 4))

@@ -4,11 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+from surface import differentiable, same
 
 import pybackprop as bp
 import pybackprop.numpy as bnp
 from pybackprop.errors import ControlFlowError
-from surface import differentiable, same
 
 rng = np.random.default_rng(6)
 X = rng.normal(size=(3, 4))
@@ -162,7 +162,7 @@ def test_sorting_in_place():
         return y, z
 
     same(f, X)
-    with pytest.raises(ControlFlowError, match="np.resize"):
+    with pytest.raises(ControlFlowError, match="resize"):
         bp.compile(lambda a: a.resize(2))(X)
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from surface import differentiable, same
 
 import pybackprop as bp
 import pybackprop.numpy as bnp
-from surface import differentiable, same
 
 rng = np.random.default_rng(5)
 X = rng.normal(size=(3, 5))
@@ -49,8 +49,13 @@ VALUES = {
     ),
     "cross": lambda a: (np.cross(a[:, :3], a[:, 2:]), np.cross(a, a[::-1], axis=0)),
     "cross axes": lambda a: np.cross(a, a[:, ::-1], axisa=0, axisb=0, axisc=0),
-    "vander": lambda a: (np.vander(a[0]), np.vander(a[0], 3, True), np.vander(a[0], 0),
-                         np.vander(np.sign(a[0]), 70), np.vander(np.sign(a[0]), 70, True)),
+    "vander": lambda a: (
+        np.vander(a[0]),
+        np.vander(a[0], 3, True),
+        np.vander(a[0], 0),
+        np.vander(np.sign(a[0]), 70),
+        np.vander(np.sign(a[0]), 70, True),
+    ),
     "polyval": lambda a: (np.polyval(a[0], a[1]), np.polyval([2, 0, 1], a), np.polyval(a[0], 2)),
     "polyadd": lambda a: (np.polyadd(a[0], a[1, :2]), np.polysub(a[0, :3], a[1])),
     "polymul": lambda a: np.polymul(a[0] ** 2 + 1, a[1] ** 2 + 1),

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from surface import differentiable, same
 
 import pybackprop as bp
 from pybackprop.errors import UnsupportedError
-from surface import differentiable, same
 
 rng = np.random.default_rng(12)
 X = rng.normal(size=(3, 4))

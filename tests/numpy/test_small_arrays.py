@@ -1,4 +1,4 @@
-"""0-d, empty and one-element arrays of several dtypes: NumPy's result, or an error where it has one."""
+"""0-d, empty and one-element arrays of several dtypes: NumPy's result, or an error as it has."""
 
 import warnings
 
@@ -25,10 +25,11 @@ EXPRESSIONS = [
     for call in ("reduce(a)", "reduce(a, None, keepdims=True)", "accumulate(a)", "outer(a, a)")
 ] + """
 np.count_nonzero(a, -1) np.sort(a, 0) np.sort(a, None) np.argsort(a, kind='stable') np.cumsum(a)
-np.cumsum(a, 0) np.cumulative_sum(a) np.diff(a) np.ediff1d(a) np.trapezoid(a) np.unwrap(a)
-np.unwrap(a, axis=0) np.squeeze(a) np.squeeze(a, 0) np.repeat(a, 3, 0) np.repeat(a, 0) np.tile(a, (2, 0))
-np.roll(a, 1) np.flip(a) np.resize(a, (2, 5)) np.pad(a, 1, 'edge') np.pad(a, 2) np.take(a, [0, 0])
-np.searchsorted([1, 3], a) np.digitize(a, [1, 3]) np.histogram(a, 3, (0, 5)) np.dot(a, 2) np.dot(a, a)
+np.cumsum(a, 0) np.cumulative_sum(a) np.diff(a) np.ediff1d(a) np.trapezoid(a)
+np.unwrap(a) np.unwrap(a, axis=0) np.squeeze(a) np.squeeze(a, 0) np.repeat(a, 3, 0) np.repeat(a, 0)
+np.tile(a, (2, 0)) np.roll(a, 1) np.flip(a) np.resize(a, (2, 5)) np.pad(a, 1, 'edge') np.pad(a, 2)
+np.take(a, [0, 0]) np.searchsorted([1, 3], a) np.digitize(a, [1, 3])
+np.histogram(a, 3, (0, 5)) np.dot(a, 2) np.dot(a, a)
 np.interp(a, [0, 1, 3], [1.0, 2, 0]) np.delete(a, 0) np.insert(a, 0, 5) np.append(a, 1.5)
 np.quantile(a, 0.4) np.convolve(a, [1, 2]) np.correlate(a, [1, 2], 'full') np.polyval(a, 2)
 np.polyval([1, 2], a) np.polyder(a) np.vander(a, 3) np.isin(a, [1, 2]) np.tril(a) np.diag(a)

@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from surface import differentiable, same
 
 import pybackprop as bp
 import pybackprop.numpy as bnp
 from pybackprop.errors import ControlFlowError
-from surface import differentiable, same
 
 COMPILERS = [c for c in (os.environ.get("CC"), "cc", "gcc", "clang") if c and shutil.which(c)]
 rng = np.random.default_rng(3)
@@ -79,7 +79,7 @@ def test_dtypes(dtype):
 def test_lengths_and_patterns(n):
     patterns = [
         rng.normal(size=n), np.arange(n) * 1.0, np.arange(n)[::-1] * 1.0, np.zeros(n),
-        rng.integers(0, 3, n) * 1.0, np.concatenate([np.arange(n // 2), np.arange(n - n // 2)]) * 1.0,
+        rng.integers(0, 3, n) * 1.0, np.arange(n) % (n // 2 + 1) * 1.0,
     ]  # fmt: skip
     for x in patterns:
         same(lambda a: (np.sort(a), np.argsort(a, kind="stable")), np.ascontiguousarray(x))

@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
+from surface import differentiable, same
 
 import pybackprop as bp
-from surface import differentiable, same
 
 rng = np.random.default_rng(4)
 X = rng.normal(size=(3, 5))

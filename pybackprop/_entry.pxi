@@ -342,7 +342,8 @@ cdef dict CONTAINERS = {
     "tuple": TUPLE, "list": LIST, "dict": DICT, "namedtuple": NAMEDTUPLE, "dataclass": DATACLASS,
 }
 cdef dict LEAF_KINDS = {
-    "array": ARRAY, "scalar": SCALAR, "float": FLOAT, "int": INT, "bool": BOOLEAN,
+    "array": ARRAY, "scalar": SCALAR, "float": FLOAT, "complex": COMPLEX, "int": INT,
+    "bool": BOOLEAN,
 }
 
 
@@ -368,7 +369,7 @@ cdef object convert_number(object value, object dtype):
         if not (0 <= whole <= 1 if dtype.kind == "b" else -1 << bits <= whole < 1 << bits):
             raise OverflowError(f"{whole} does not fit in {dtype}")
         return asarray(whole, dtype)
-    return asarray(float(value), dtype)
+    return asarray(complex(value) if dtype.kind == "c" else float(value), dtype)
 
 
 cdef void *allocate(Py_ssize_t count, size_t size) except NULL:

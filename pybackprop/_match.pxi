@@ -19,11 +19,14 @@ cdef extern from "Python.h":
     PyObject *Py_True
     PyObject *Py_False
     PyTypeObject PyFloat_Type
+    PyTypeObject PyComplex_Type
     PyTypeObject PyLong_Type
     PyTypeObject PyTuple_Type
     PyTypeObject PyList_Type
     PyTypeObject PyDict_Type
     double FLOAT_VALUE "PyFloat_AS_DOUBLE"(PyObject *) noexcept
+    double REAL_PART "PyComplex_RealAsDouble"(PyObject *) noexcept
+    double IMAGINARY_PART "PyComplex_ImagAsDouble"(PyObject *) noexcept
     long long AsLongLong "PyLong_AsLongLongAndOverflow"(PyObject *, int *) noexcept
     Py_ssize_t TUPLE_SIZE "PyTuple_GET_SIZE"(PyObject *) noexcept
     PyObject *TUPLE_ITEM "PyTuple_GET_ITEM"(PyObject *, Py_ssize_t) noexcept
@@ -112,7 +115,7 @@ cdef extern from *:
     PyObject *pbp_native_copy(PyObject *, PyObject *) noexcept
 
 cdef enum Kind:
-    ARRAY, SCALAR, FLOAT64_SCALAR, FLOAT, INT, BOOLEAN, NEVER
+    ARRAY, SCALAR, FLOAT64_SCALAR, FLOAT, COMPLEX, INT, BOOLEAN, NEVER
     NOTHING, STATIC, TUPLE, LIST, DICT, NAMEDTUPLE, DATACLASS
     CONSTANT, COPIED
     FIRST_NUMBER = SCALAR
@@ -254,6 +257,13 @@ cdef int match_number(const Step *step, PyObject *value, Call *call) noexcept:
             return 0
         if step.slot >= 0:
             (<double *>number_word(step, call))[0] = pbp_float64_value(value)
+        return 1
+    if step.kind == COMPLEX:
+        if cls != &PyComplex_Type:
+            return 0
+        if step.slot >= 0:
+            (<double *>number_word(step, call))[0] = REAL_PART(value)
+            (<double *>number_word(step, call))[1] = IMAGINARY_PART(value)
         return 1
     if step.kind == SCALAR:
         if cls != <PyTypeObject *>step.object:

@@ -64,8 +64,11 @@ def compile(function=None, *, backend="auto", threads=1, static_argnums=()):
     return Compiled(function, backend=backend, threads=threads, static_argnums=static_argnums)
 
 
-def value_and_grad(function=None, argnums=0, has_aux=False, **options):
+def value_and_grad(function=None, argnums=0, has_aux=False, holomorphic=False, **options):
     """The value of a scalar function and its gradient.
+
+    Of a real function of complex ``z = x + i y`` the gradient is ``df/dx - i df/dy``, so that
+    ``z - t * conj(gradient)`` descends; see docs/conventions.md.
 
     Parameters
     ----------
@@ -75,6 +78,9 @@ def value_and_grad(function=None, argnums=0, has_aux=False, **options):
         Positional arguments to differentiate by. Each may be a nested container; the gradient then
         has its structure.
     has_aux : bool
+    holomorphic : bool
+        Whether the function is complex-differentiable from complex to complex: then the gradient is
+        its complex derivative.
     **options
         As for :func:`compile`.
 
@@ -96,16 +102,21 @@ def value_and_grad(function=None, argnums=0, has_aux=False, **options):
     (np.float64(5.0), array([2., 4.]))
     """
     if function is None:
-        return functools.partial(value_and_grad, argnums=argnums, has_aux=has_aux, **options)
+        return functools.partial(
+            value_and_grad, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, **options
+        )
 
     def recorded(*args, **kwargs):
-        value, aux, gradient = _record_gradient(function, argnums, has_aux, args, kwargs)
+        value, aux, gradient = _record_gradient(
+            function, argnums, has_aux, args, kwargs, holomorphic
+        )
         return ((value, aux), gradient) if has_aux else (value, gradient)
 
-    return Compiled(_named(recorded, function, "value_and_grad", argnums, has_aux), **options)
+    named = _named(recorded, function, "value_and_grad", argnums, has_aux, holomorphic)
+    return Compiled(named, **options)
 
 
-def grad(function=None, argnums=0, has_aux=False, **options):
+def grad(function=None, argnums=0, has_aux=False, holomorphic=False, **options):
     """The gradient of a scalar function; see :func:`value_and_grad`.
 
     Returns
@@ -120,13 +131,16 @@ def grad(function=None, argnums=0, has_aux=False, **options):
     np.float64(1.0)
     """
     if function is None:
-        return functools.partial(grad, argnums=argnums, has_aux=has_aux, **options)
+        return functools.partial(
+            grad, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, **options
+        )
 
     def recorded(*args, **kwargs):
-        _, aux, gradient = _record_gradient(function, argnums, has_aux, args, kwargs)
+        _, aux, gradient = _record_gradient(function, argnums, has_aux, args, kwargs, holomorphic)
         return (gradient, aux) if has_aux else gradient
 
-    return Compiled(_named(recorded, function, "grad", argnums, has_aux), **options)
+    named = _named(recorded, function, "grad", argnums, has_aux, holomorphic)
+    return Compiled(named, **options)
 
 
 def _named(recorded, function, prefix, *options):
@@ -213,7 +227,7 @@ def _mark_reverse():
         graph.reverse_start = len(graph.nodes)
 
 
-def _record_gradient(function, argnums, has_aux, args, kwargs):
+def _record_gradient(function, argnums, has_aux, args, kwargs, holomorphic=False):
     chosen, trees, single = _selected_leaves(argnums, args)
     traced, wrt = _trace_for(function, args, kwargs, chosen)
     result = traced.rebuild([_Mark(i) for i in range(len(traced.graph.outputs))])
@@ -222,7 +236,7 @@ def _record_gradient(function, argnums, has_aux, args, kwargs):
             raise TypeError("with has_aux the function must return a pair (value, aux)")
         result = result[0]
     if not isinstance(result, _Mark):
-        returned = result if isinstance(result, (int, float)) else type(result).__name__
+        returned = result if isinstance(result, (int, float, complex)) else type(result).__name__
         raise DifferentiationError(
             "the gradient needs a function that returns one scalar that depends on its arguments, "
             f"and it returned {returned}; use bp.jacobian for several outputs"
@@ -234,6 +248,7 @@ def _record_gradient(function, argnums, has_aux, args, kwargs):
             "the gradient needs a function with a floating scalar output, and it returned "
             f"{describe(output)}; sum or average it, or use bp.jacobian"
         )
+    _check_holomorphic(holomorphic, [traced.graph.inputs[i] for i in wrt], [output], "grad")
     active = [i in set(wrt) for i in range(len(traced.graph.inputs))]
     sweep = ReverseSweep(traced.graph, _operands(traced), active)
     _mark_reverse()
@@ -243,6 +258,29 @@ def _record_gradient(function, argnums, has_aux, args, kwargs):
     gradients = [_or_zeros(cotangents[i], traced.graph.inputs[i]) for i in wrt]
     aux = traced.rebuild(sweep.outputs)[1] if has_aux else None
     return sweep.outputs[index], aux, _regroup(gradients, trees, single)
+
+
+def _check_holomorphic(holomorphic, inputs, outputs, name):
+    """Refuse complex derivatives that do not exist.
+
+    Raises
+    ------
+    DifferentiationError
+    """
+    for value, what in [(v, "argument") for v in inputs] + [(v, "result") for v in outputs]:
+        if holomorphic and value.dtype.kind != "c":
+            raise DifferentiationError(
+                f"{name} with holomorphic=True is the complex derivative of a function from "
+                f"complex to complex, and an {what} is {describe(value)}; use .astype(complex)"
+            )
+    if holomorphic or not any(v.dtype.kind == "c" for v in outputs):
+        return
+    if name == "grad" or any(v.dtype.kind == "c" for v in inputs):
+        raise DifferentiationError(
+            f"{name} got a complex result, {describe(outputs[0])}: of a function that is "
+            "complex-differentiable ask with holomorphic=True; else differentiate its real and "
+            "imaginary parts (z.real, z.imag), or use bp.jvp and bp.vjp"
+        )
 
 
 class _Mark:
@@ -323,7 +361,7 @@ def _like(primals, others, what):
             continue
         shape = leaf.shape if isinstance(leaf, Value) else np.shape(leaf)
         dtype = leaf.dtype if isinstance(leaf, Value) else np.asarray(leaf).dtype
-        if dtype.kind != "f":
+        if dtype.kind not in "fc":
             raise DifferentiationError(
                 f"{what}: a primal of dtype {dtype} has no tangent; pass floats"
             )
@@ -370,6 +408,8 @@ def _record_jvp(function):
 def _as_direction(value, like):
     if value.shape != like.shape:
         raise TypeError(f"a tangent of shape {value.shape} for a primal of shape {like.shape}")
+    if value.dtype.kind == "c" and like.dtype.kind != "c":
+        raise TypeError(f"a complex derivative for a primal of dtype {like.dtype}")
     return value if value.dtype == like.dtype else convert(value, dtype=like.dtype)
 
 
@@ -470,7 +510,9 @@ def hvp(function, argnums=0, **options):
 # ---- whole matrices -----------------------------------------------------------------------------
 
 
-def jacobian(function=None, argnums=0, mode="auto", sparse=False, **options):
+def jacobian(
+    function=None, argnums=0, mode="auto", sparse=False, holomorphic=False, **options
+):
     """All first derivatives of all outputs.
 
     Parameters
@@ -483,6 +525,9 @@ def jacobian(function=None, argnums=0, mode="auto", sparse=False, **options):
         Find out from the graph which entries are always zero, and return SciPy's sparse arrays
         (needs SciPy). Pattern and colouring are found once, see :mod:`.sparse`; a call takes few
         sweeps, often one or two.
+    holomorphic : bool
+        As for :func:`grad`. Without it, complex arguments need real results (the rows are those of
+        :func:`grad`), and complex results real arguments.
 
     Returns
     -------
@@ -501,7 +546,9 @@ def jacobian(function=None, argnums=0, mode="auto", sparse=False, **options):
            [0., 0., 3., 2.]])
     """
     if function is None:
-        return functools.partial(jacobian, argnums=argnums, mode=mode, sparse=sparse, **options)
+        return functools.partial(
+            jacobian, argnums=argnums, mode=mode, sparse=sparse, holomorphic=holomorphic, **options
+        )
     if mode not in ("auto", "forward", "reverse"):
         raise ValueError(f"mode must be 'auto', 'forward' or 'reverse', not {mode!r}")
     if sparse:
@@ -512,13 +559,14 @@ def jacobian(function=None, argnums=0, mode="auto", sparse=False, **options):
     def recorded(*args, **kwargs):
         chosen, trees, single = _selected_leaves(argnums, args)
         traced, wrt = _trace_for(function, args, kwargs, chosen)
-        rows = _record_jacobian(traced, wrt, mode)
+        rows = _record_jacobian(traced, wrt, mode, holomorphic)
         return traced.rebuild([_regroup(row, trees, single) for row in rows])
 
-    return Compiled(_named(recorded, function, "jacobian", argnums, mode), **options)
+    named = _named(recorded, function, "jacobian", argnums, mode, False, holomorphic)
+    return Compiled(named, **options)
 
 
-def hessian(function, argnums=0, sparse=False, **options):
+def hessian(function, argnums=0, sparse=False, holomorphic=False, **options):
     """All second derivatives of a scalar function, forward over reverse.
 
     Parameters
@@ -527,6 +575,8 @@ def hessian(function, argnums=0, sparse=False, **options):
     argnums : int or tuple of int
     sparse : bool
         Return SciPy's sparse arrays, as :func:`jacobian` of the gradient does.
+    holomorphic : bool
+        As for :func:`grad`.
 
     Returns
     -------
@@ -537,15 +587,17 @@ def hessian(function, argnums=0, sparse=False, **options):
         from .sparse import SparseJacobian
 
         return SparseJacobian(function, argnums, order=2, **options)
+    gradient = grad(function, argnums, holomorphic=holomorphic).function
     return jacobian(
-        _named(grad(function, argnums).function, function, "grad", argnums),
+        _named(gradient, function, "grad", argnums, False, holomorphic),
         argnums,
         "forward",
+        holomorphic=holomorphic,
         **options,
     )
 
 
-def _record_jacobian(traced, wrt, mode):
+def _record_jacobian(traced, wrt, mode, holomorphic=False):
     """Per output, per input of ``wrt``, the derivative."""
     graph, operands = traced.graph, _operands(traced)
     inputs = [graph.inputs[i] for i in wrt]
@@ -555,8 +607,21 @@ def _record_jacobian(traced, wrt, mode):
             raise DifferentiationError(
                 f"the function returned {describe(output)}, which has no derivative"
             )
+    _check_holomorphic(holomorphic, inputs, outputs, "jacobian")
     n_in, n_out = sum(v.size for v in inputs), sum(v.size for v in outputs)
     forward = mode == "forward" or (mode == "auto" and n_in <= n_out)
+    if not holomorphic:
+        # Seeds are real, so the sweep starts from the real side.
+        refused = inputs if mode == "forward" else outputs if mode == "reverse" else ()
+        if any(v.dtype.kind == "c" for v in refused):
+            raise DifferentiationError(
+                f"jacobian in {mode} mode needs holomorphic=True or real "
+                + ("arguments" if mode == "forward" else "results")
+            )
+        if any(v.dtype.kind == "c" for v in inputs):
+            forward = False
+        elif any(v.dtype.kind == "c" for v in outputs):
+            forward = True
     rewrites = current_graph().rewrites
     rows = [[None] * len(wrt) for _ in outputs]
     with open_graph("products", rewrites) as inner:
@@ -589,7 +654,8 @@ def _record_jacobian(traced, wrt, mode):
     for row, output in zip(rows, outputs, strict=True):
         for j, source in enumerate(inputs):
             if row[j] is None:
-                row[j] = zeros(output.shape + source.shape, output.dtype)
+                dtype = np.result_type(output.dtype, source.dtype)
+                row[j] = zeros(output.shape + source.shape, dtype)
     return rows
 
 

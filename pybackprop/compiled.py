@@ -371,15 +371,14 @@ def as_plain(leaf):
         if not (leaf.flags.c_contiguous and leaf.flags.aligned):
             leaf = np.require(np.array(leaf, order="C"), requirements="CA")
         return leaf
-    if isinstance(leaf, (bool, int, float, np.generic)):
-        if type(leaf) not in (bool, int, float) and not isinstance(leaf, np.generic):
+    if isinstance(leaf, (bool, int, float, complex, np.generic)):
+        if type(leaf) not in (bool, int, float, complex) and not isinstance(leaf, np.generic):
             # A subclass, such as an IntEnum.
-            return int(leaf) if isinstance(leaf, int) else float(leaf)
+            kind = int if isinstance(leaf, int) else float if isinstance(leaf, float) else complex
+            return kind(leaf)
         return leaf
     if hasattr(leaf, "__array__") or hasattr(leaf, "__array_interface__"):
         return as_plain(np.asarray(leaf))
-    if isinstance(leaf, complex):
-        raise TraceError("an argument is complex; only real numbers can be traced")
     remedy = "mark the argument static with static_argnums"
     if isinstance(leaf, Iterable) and not isinstance(leaf, (str, bytes)):
         remedy = "convert it to a tuple, list, dict, named tuple or dataclass"

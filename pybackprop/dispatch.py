@@ -263,7 +263,7 @@ def _index(self):
 
 
 def _complex(self):
-    refuse_conversion(self, "complex()", "complex dtypes come with a later version")
+    refuse_conversion(self, "complex()", "use .astype(complex), or x + 1j * y for two parts")
 
 
 def _item(self, *args):
@@ -570,8 +570,8 @@ def install():
         "at": property(_updates.at),
         "T": property(_transpose_entry),
         "mT": property(_assign.entry(_shaping.matrix_transpose.traced)),
-        "real": property(lambda self: self),
-        "imag": property(_selection.imag.traced),
+        "real": property(_assign.entry(_selection.real.traced)),
+        "imag": property(_assign.entry(_selection.imag.traced)),
         "nbytes": property(lambda self: self.size * self.dtype.itemsize),
         "itemsize": property(lambda self: self.dtype.itemsize),
         "flat": property(_assign.Flat),

@@ -169,7 +169,7 @@ def explain(fn, *args, max_paths=100):
     Raises
     ------
     DifferentiationError
-        If the function does not return one floating scalar.
+        If the function does not return one floating scalar, or computes complex values.
 
     Examples
     --------
@@ -213,6 +213,12 @@ def explain(fn, *args, max_paths=100):
     with _variables(known):
         traced = trace(fn, signature, rewrites=())
     graph = traced.graph
+    for node in graph.nodes:
+        if any(v.dtype.kind == "c" for v in node.outputs):
+            raise DifferentiationError(
+                "explain shows real values only, and the function computes a complex one at "
+                f"{describe_location(node.location)}; write it with real and imaginary parts"
+            )
     if [kind for kind, _ in traced.out_kinds] != ["value"]:
         raise DifferentiationError("explain needs a function that returns one floating scalar")
     output = graph.outputs[0]

@@ -7,7 +7,7 @@ a new handle, so that two arrays are two handles even where equal nodes are one;
 up when a node is recorded. Assigning computes the new contents and lets the handle stand for them.
 
 What NumPy makes a view of another array is a handle that remembers its source and the rearranging
-primitive in between (reshape, transpose, slice, flip, broadcast). When the source has changed it is
+primitive in between (reshape, transpose, slice, flip, broadcast, real and imaginary part). When the source has changed it is
 computed anew; an assignment through it goes the other way, into the source. Functions that do not
 assign never come here and pay nothing.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from .errors import TraceError
 from .graph import CONSTANT, INPUT, Graph, Value, _stack, leaked
 from .passes import assigned
+from .primitives import elementwise as ew
 from .primitives import shaping
 
 __all__ = [
@@ -264,11 +265,16 @@ class MutableGraph(Graph):
             return self.add(primitive, (new,), {"axes": axes})[0]
         if primitive is shaping.flip:
             return self.add(primitive, (new,), attributes)[0]
+        if primitive in (ew.real, ew.imag):
+            kept = self.add(ew.imag if primitive is ew.real else ew.real, (old,), {})[0]
+            parts = (new, kept) if primitive is ew.real else (kept, new)
+            return self.add(ew.make_complex, parts, {})[0]
         return self._make(shaping.slice_set, (old, new), attributes)[0]
 
 
 _VIEWS = (
     shaping.reshape, shaping.transpose, shaping.slice_, shaping.flip, shaping.broadcast_to,
+    ew.real, ew.imag,
 )  # fmt: skip
 READ_ONLY = "assignment destination is read-only"
 CAPTURED = (
@@ -315,6 +321,9 @@ def layout(graph, handle):
             array = np.flip(array, attributes["axes"])
         elif view.primitive is shaping.broadcast_to:
             array = np.broadcast_to(array, attributes["shape"])
+        elif view.primitive in (ew.real, ew.imag):
+            twice = tuple(2 * stride for stride in array.strides)
+            array = np.lib.stride_tricks.as_strided(array, array.shape, twice)
         else:
             bounds = (attributes[name] for name in ("starts", "stops", "steps"))
             array = array[tuple(map(slice, *bounds))]

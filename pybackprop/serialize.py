@@ -368,7 +368,7 @@ def _read_entry(described, tape, blobs):
     _check_call_tree(tree.spec)
     leaves = []
     for kind, dtype, shape in described["leaves"]:
-        if kind not in ("array", "scalar", "float", "int", "bool"):
+        if kind not in ("array", "scalar", "float", "int", "bool", "complex"):
             raise ValueError(f"{kind!r} is no kind of argument")
         leaves.append((kind, read_dtype(dtype), read_shape(shape)))
     if len(leaves) != tree.n_leaves:

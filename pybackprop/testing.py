@@ -35,8 +35,9 @@ def check_grads(
     """Compare derivatives with central differences.
 
     Every floating entry of the arguments is checked, up to 64 of them (then 64 drawn at random),
-    and one random direction through all. Higher orders check the derivative of the derivative of
-    one order less, in all combinations of modes.
+    and one random direction through all. Complex arguments and results count as pairs of their real
+    and imaginary parts. Higher orders check the derivative of the derivative of one order less, in
+    all combinations of modes.
 
     Parameters
     ----------
@@ -193,29 +194,41 @@ class _Problem:
         tree, leaves = flatten_tree(tuple(args))
         leaves = [as_plain(leaf) for leaf in leaves]
         names = leaf_names(tree)
-        chosen = [i for i, leaf in enumerate(leaves) if np.asarray(leaf).dtype.kind == "f"]
+        chosen = [i for i, leaf in enumerate(leaves) if np.asarray(leaf).dtype.kind in "fc"]
         if not chosen:
             raise DifferentiationError(
                 "no argument is floating, so there is no derivative to check"
             )
 
+        kinds = [np.asarray(leaves[i]).dtype.kind for i in chosen]
+
         def function(*floats):
-            filled = list(leaves)
-            for i, value in zip(chosen, floats, strict=True):
-                filled[i] = value
+            filled, parts = list(leaves), iter(floats)
+            for i, kind in zip(chosen, kinds, strict=True):
+                filled[i] = next(parts) + 1j * next(parts) if kind == "c" else next(parts)
             results = flatten_tree(fn(*tree.unflatten(filled)))[1]
-            return [r for r in results if _is_floating(r)]
+            return [p for r in results for p in _parts(r) if _is_floating(p)]
 
         return cls(
             function,
-            [np.array(leaves[i]) for i in chosen],
-            [names[i] for i in chosen],
+            [np.array(p) for i in chosen for p in _parts(np.asarray(leaves[i]))],
+            [
+                names[i] + part
+                for i, kind in zip(chosen, kinds, strict=True)
+                for part in ((" (real part)", " (imaginary part)") if kind == "c" else ("",))
+            ],
             getattr(fn, "__name__", "function"),
         )
 
     def derived(self, function, text):
         """Another function of the same leaves, one order higher."""
         return _Problem(function, self.leaves, self.names, text, self.level + 1)
+
+
+def _parts(leaf):
+    """The parts of a complex leaf; others as they are."""
+    dtype = getattr(leaf, "dtype", None)
+    return (leaf.real, leaf.imag) if dtype is not None and dtype.kind == "c" else (leaf,)
 
 
 def _is_floating(leaf):

@@ -95,7 +95,7 @@ def _trace(function, signature, rewrites, name):
                     f"these (leaf {number}); mark it static with static_argnums"
                 )
             leaf_inputs.append(len(graph.inputs))
-            leaf = graph.add_input(shape, dtype, weak=kind in ("float", "int"))
+            leaf = graph.add_input(shape, dtype, weak=kind in ("float", "int", "complex"))
             if kind == "array" and not shape:
                 note_array(leaf)
             leaves.append(leaf)
@@ -155,7 +155,7 @@ class _Aval:
     def __init__(self, leaf):
         array = np.asarray(leaf)
         self.shape, self.dtype = array.shape, array.dtype
-        self.weak = type(leaf) in (int, float)
+        self.weak = type(leaf) in (int, float, complex)
 
 
 def as_traceable(leaf):

@@ -262,7 +262,7 @@ def test_unsupported_functions():
 
 
 def test_unsupported_dtypes():
-    for array in (np.ones(2, np.float16), np.ones(2, complex)):
+    for array in (np.ones(2, np.float16), np.ones(2, np.clongdouble)):
         with pytest.raises(UnsupportedError):
             call(lambda x, y=array: x + y, np.ones(2))
     with pytest.raises(UnsupportedError):

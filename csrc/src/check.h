@@ -215,5 +215,6 @@ pbp_status pbp_check_wrap(check *k);
 pbp_status pbp_check_sort(check *k);
 pbp_status pbp_check_search(check *k);
 pbp_status pbp_check_cumulate(check *k);
+pbp_status pbp_check_fft(check *k);
 
 #endif

@@ -303,7 +303,7 @@ static pbp_status read_arrays(reader *r, pbp_tape *tape)
         array->dtype = u32_at(p);
         array->ndim = u32_at(p + 4);
         p += 8;
-        int64_t bytes = pbp_dtype_bytes(array->dtype);
+        int64_t bytes = pbp_array_item_bytes(array->dtype);
         if (bytes == 0 || array->ndim > PBP_MAX_NDIM || end - p < 8 * (int64_t)array->ndim) {
             FAIL("array record %llu has an unknown dtype or too many axes", (unsigned long long)i);
         }

@@ -160,6 +160,11 @@ typedef void (*pbp_matmul_f32)(int64_t m, int64_t n, int64_t k, float *c, int64_
 typedef size_t (*pbp_matmul_scratch)(int64_t m, int64_t n, int64_t k, int64_t c_row, int64_t c_col,
                                      int64_t a_row, int64_t a_col, int64_t b_row, int64_t b_col);
 
+typedef void (*pbp_fft_f64)(const int64_t *params, int64_t first, int64_t end, double *d,
+                            const double *a, const double *b, const double *table);
+typedef void (*pbp_fft_f32)(const int64_t *params, int64_t first, int64_t end, float *d,
+                            const float *a, const float *b, const float *table);
+
 /* One instruction set.  The lookups return NULL where there is no kernel. `variant`: flags SA, SB,
  * SC. */
 typedef struct pbp_isa {
@@ -172,6 +177,8 @@ typedef struct pbp_isa {
     pbp_matmul_f64 matmul_f64;
     pbp_matmul_f32 matmul_f32;
     pbp_matmul_scratch scratch_f64, scratch_f32;
+    pbp_fft_f64 fft_f64;
+    pbp_fft_f32 fft_f32;
 } pbp_isa;
 
 /* cpu.c: the best of this processor, or the one that the environment variable PYBACKPROP_ISA names
@@ -187,7 +194,11 @@ const pbp_isa *pbp_isa_choose(void);
     pbp_map_kernel pbp_map_find_##isa(uint32_t row, uint32_t dtype, uint32_t variant);             \
     pbp_map_kernel pbp_special_find_##isa(uint32_t row, uint32_t dtype, uint32_t variant);         \
     pbp_sweep_kernel pbp_reduce_find_##isa(uint32_t row, uint32_t dtype, bool columns);            \
-    pbp_sweep_kernel pbp_linalg_find_##isa(uint32_t row, uint32_t dtype);
+    pbp_sweep_kernel pbp_linalg_find_##isa(uint32_t row, uint32_t dtype);                          \
+    void pbp_fft_f64_##isa(const int64_t *params, int64_t first, int64_t end, double *d,           \
+                           const double *a, const double *b, const double *table);                 \
+    void pbp_fft_f32_##isa(const int64_t *params, int64_t first, int64_t end, float *d,            \
+                           const float *a, const float *b, const float *table);
 PBP_DECLARE_ISA(base)
 PBP_DECLARE_ISA(v3)
 PBP_DECLARE_ISA(v4)
@@ -208,6 +219,8 @@ pbp_add_kernel pbp_add_find(uint32_t dtype);
 
 pbp_status pbp_power_checked(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                              const char *b);
+pbp_status pbp_fft_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                       const char *b);
 pbp_status pbp_copy_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                         const char *b);
 pbp_status pbp_zero_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
@@ -370,6 +383,9 @@ int64_t pbp_row_cost(uint32_t row);
 const char *pbp_row_name(uint32_t row);
 
 int64_t pbp_dtype_bytes(uint32_t dtype); /* 0 for an unknown one */
+/* Of inputs and outputs, which may be complex: pairs of floats, and instructions see these. */
+int64_t pbp_array_item_bytes(uint32_t dtype);
+int64_t pbp_array_alignment(uint32_t dtype);
 const char *pbp_dtype_name(uint32_t dtype);
 
 /* Memory.  Built with PBP_TEST_ALLOC, a test decides which allocation fails. */

@@ -68,6 +68,19 @@ int64_t pbp_dtype_bytes(uint32_t dtype)
     return dtype <= PBP_FLOAT64 ? bytes[dtype] : 0;
 }
 
+int64_t pbp_array_alignment(uint32_t dtype)
+{
+    return dtype == PBP_COMPLEX64    ? pbp_dtype_bytes(PBP_FLOAT32)
+           : dtype == PBP_COMPLEX128 ? pbp_dtype_bytes(PBP_FLOAT64)
+                                     : pbp_dtype_bytes(dtype);
+}
+
+int64_t pbp_array_item_bytes(uint32_t dtype)
+{
+    const bool is_complex = dtype == PBP_COMPLEX64 || dtype == PBP_COMPLEX128;
+    return (is_complex ? 2 : 1) * pbp_array_alignment(dtype);
+}
+
 const char *pbp_dtype_name(uint32_t dtype)
 {
     static const char *const names[] = {"bool", "i8",  "u8",  "i16", "u16", "i32",

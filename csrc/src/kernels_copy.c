@@ -93,6 +93,17 @@ static pbp_status copy_row(const pbp_array_op *op, pbp_sweep *sweep, int64_t n, 
                                  int64_t a_y)                                                      \
     {                                                                                              \
         int64_t y = 0;                                                                             \
+        if (n_y == 2 && d_x == 2 * (int64_t)sizeof(T)) {                                           \
+            /* Two rows become pairs: complex numbers. */                                          \
+            const T *const first = (const T *)a, *const second = (const T *)(a + a_y);             \
+            T *const to = (T *)d;                                                                  \
+            _Pragma("GCC ivdep") for (int64_t x = 0; x < n_x; x++)                                 \
+            {                                                                                      \
+                to[2 * x] = first[x];                                                              \
+                to[2 * x + 1] = second[x];                                                         \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
         for (; y + 8 <= n_y; y += 8, d += 8 * sizeof(T), a += 8 * a_y) {                           \
             for (int64_t x = 0; x < n_x; x++) {                                                    \
                 const char *from = a + x * (int64_t)sizeof(T);                                     \

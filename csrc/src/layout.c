@@ -55,7 +55,7 @@ static pbp_status check_fixed_bases(pbp_tape *tape, pbp_error *error)
         base->root = i;
         base->low = base->high = 0;
         base->offset = base->bump = 0;
-        base->alignment = i < 2 ? 64 : pbp_dtype_bytes(tape->arrays[i - 2].dtype);
+        base->alignment = i < 2 ? 64 : pbp_array_alignment(tape->arrays[i - 2].dtype);
     }
     return PBP_OK;
 }

@@ -259,6 +259,9 @@ static void write_extents(writer *w, const pbp_tape *tape, const pbp_instruction
         write_list(w, " outer n ", p, 2);
     } else if (strcmp(group, "search") == 0) {
         write_list(w, p[3] ? " right outer n m " : " left outer n m ", p, 3);
+    } else if (strcmp(group, "fft") == 0) {
+        write_list(w, " outer n inner ", p, 3);
+        write_list(w, " by ", p + 7, p[5]);
     } else if (strcmp(group, "scan_sum") == 0) {
         write_list(w, " ", p, 3);
     } else {

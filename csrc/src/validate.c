@@ -262,6 +262,9 @@ static pbp_status check_by_row(check *k)
     case PBP_ROW_EXPM:
     case PBP_ROW_TRIANGULAR:
         return pbp_check_linalg(k);
+    case PBP_ROW_FFT:
+    case PBP_ROW_FFT_REAL:
+        return pbp_check_fft(k);
     case PBP_ROW_LOOP_BEGIN:
     case PBP_ROW_LOOP_END:
         k->runs = true;

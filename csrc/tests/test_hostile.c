@@ -44,6 +44,9 @@ static builder *everything(void)
     emit1(b, "ARGSORT", 0, PARAMS(b, 2, 3), j, x);
     emit2(b, "SEARCH", 0, PARAMS(b, 2, 3, 2, 1, 3), j, x, u);
     emit1(b, "CUMSUM", REVERSE, PARAMS(b, 2, 3, 4), u, x);
+    emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 4, 1, 1, 4, 1, 6, 4), u, x, t);
+    emit(b, "FFT", 0, PARAMS(b, 2, 2, 2, 1, 2, 1, 2, 2), u, x, x, t);
+    emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 3, 1, 1, 8, 2, 36, 4, 2), u, x, t);
     emit1(b, "ZERO", 0, PARAMS(b, 64), t, PBP_NONE);
     const uint32_t outer = loop_begin(b, 3, 3, 0);
     loop_base(b, outer, 0, 3200, 64, 128);
@@ -197,6 +200,18 @@ static void test_refusals(void)
     b = builder_new(256, 0, NULL);
     emit1(b, "NEG", 0, ROW(b, 4), f64(b, 0, 4), f64(b, 0, 64));
     REFUSED("aligned");
+    b = builder_new(512, 0, NULL);
+    emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 4, 1, 1, 4, 1, 5, 4), f64(b, 0, 256), f64(b, 0, 0),
+          f64(b, 0, 64));
+    REFUSED("the table has another size");
+    b = builder_new(512, 0, NULL);
+    emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 4, 1, 1, 4, 1, 4, 2), f64(b, 0, 256), f64(b, 0, 0),
+          f64(b, 0, 64));
+    REFUSED("do not make up the length");
+    b = builder_new(512, 0, NULL);
+    emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 4, 1, 1, 4, 1, 6, 4), f64(b, 0, 360), f64(b, 0, 0),
+          f64(b, 0, 64));
+    REFUSED("of a base of 512");
     b = builder_new(256, 0, NULL);
     scalar1(b, "NEG", DF, 0, 0);
     REFUSED("frame");

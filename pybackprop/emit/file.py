@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..lowering.layout import CONST, INPUT, OUTPUT
+from ..primitives.base import real_dtype
 from .paste import needed
 from .reroll import Rolled, reroll
 from .rows import c_type, expression, is_function, literal, table
@@ -142,7 +143,8 @@ class Parameter:
 
     def __str__(self):
         extents = "".join(f"[{n}]" for n in self.shape)
-        return f"{self.name}  {self.dtype}{extents}"
+        parts = ", each two numbers: real part, imaginary part" if self.dtype.kind == "c" else ""
+        return f"{self.name}  {self.dtype}{extents}{parts}"
 
 
 def emit_export(lowering, name, inputs, outputs, about):
@@ -194,6 +196,8 @@ def emit_export(lowering, name, inputs, outputs, about):
 
 
 def _array(name, data):
+    if data.dtype.kind == "c":
+        data = data.reshape(-1).view(real_dtype(data.dtype))
     words = ", ".join(literal(v, data.dtype) for v in data.reshape(-1))
     return f"static const {c_type(data.dtype)} {name}[{max(data.size, 1)}] = {{{words or '0'}}};"
 

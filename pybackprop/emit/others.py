@@ -308,6 +308,23 @@ def _arg_body(writer, instruction, place, n, step):
     writer.line(f"{place} = where;")
 
 
+# ---- Fourier transforms -------------------------------------------------------------------------
+
+
+def _fft(writer, instruction):
+    outer, n, inner = instruction.params[:3]
+    real = instruction.op == "FFT_REAL"
+    _typed(writer, instruction, *("dab" if real else "dabc"))
+    values = ", ".join(map(str, instruction.params))
+    writer.line(f"static const int64_t params[{len(instruction.params)}] = {{{values}}};")
+    suffix = "" if instruction.d.dtype.itemsize == 8 else "f"
+    writer.open(f"for (int64_t o = 0; o < {outer}; o++) {{")
+    rest = "NULL, b" if real else "b, c"
+    writer.line(f"pbp_fft{suffix}(params, o, o + 1, d, a, {rest});")
+    writer.poll_every("o", outer, 8 * n * inner)
+    writer.close()
+
+
 # ---- powers of integers -------------------------------------------------------------------------
 
 
@@ -350,4 +367,5 @@ _WRITERS = {
     "WRAP": _wrap, "CUMSUM": _cumulate, "CUMPROD": _cumulate, "SUM": _reduce, "PROD": _reduce,
     "MAX_OF": _reduce, "MIN_OF": _reduce, "DOT": _reduce, "ARGMAX": _reduce, "ARGMIN": _reduce,
     "POW": _power, "ARGSORT": _argsort, "SEARCH": _search,
+    "FFT": _fft, "FFT_REAL": _fft,
 }  # fmt: skip

@@ -16,6 +16,8 @@ C_TYPES = {
     "bool": "uint8_t", "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t",
     "uint16": "uint16_t", "int32": "int32_t", "uint32": "uint32_t", "int64": "int64_t",
     "uint64": "uint64_t", "float32": "float", "float64": "double",
+    # Of inputs and outputs only: real and imaginary parts beside each other.
+    "complex64": "float", "complex128": "double",
 }  # fmt: skip
 TRIGONOMETRIC = {"SIN": "sin", "COS": "cos", "TAN": "tan"}
 # Rows that call the C library's functions, so that a loop over them is no vector loop.

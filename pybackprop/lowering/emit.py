@@ -138,6 +138,8 @@ class Lowering:
             place = self._whole(root, value)
             source = self.ref(value)
             if source.root is not root:
+                if place.dtype.kind == "c":
+                    place, source = place.planes(), source.planes()
                 self.copy(place, source)
         if self.reverse_start is None:
             self.reverse_start = len(self.instructions)
@@ -580,9 +582,10 @@ class Lowering:
         else:
             self.copy(place, self.constant(np.zeros((), place.dtype)).broadcasted(place.shape))
 
-    def alias(self, node):
-        """A node whose output is its operand."""
-        self.refs[node.outputs[0]] = self.ref(node.operands[0])
+    def alias(self, node, view=None):
+        """A node whose output is its operand, or a view of it."""
+        ref = self.ref(node.operands[0])
+        self.refs[node.outputs[0]] = ref if view is None else view(ref)
 
     def view(self, node):
         """A rearranging node: a view of its operand where that is possible."""
@@ -1018,6 +1021,25 @@ class Lowering:
             ),
             contiguous=True,
         )
+
+    def fft(self, node):
+        """A Fourier transform: its planes, then room for work, in one slot of the arena."""
+        from ..primitives.fft import plan
+
+        (value,), axis = node.outputs, node.attributes["axis"]
+        shape = value.shape[1:]
+        *planes, table = [self.contiguous(self.ref(o)) for o in node.operands]
+        inner, chosen = element_count(shape[axis + 1 :]), plan(shape[axis], value.dtype)
+        chunk = chosen.chunk(inner, value.dtype.itemsize)
+        work = chosen.work(inner, chunk, len(planes) == 1)
+        place = self.temporary((value.size + work,), value.dtype)
+        params = [
+            element_count(shape[:axis]), shape[axis], inner, chunk, chosen.length,
+            len(chosen.factors), chosen.table.size, *chosen.factors,
+        ]  # fmt: skip
+        self.emit("FFT" if len(planes) == 2 else "FFT_REAL", place, *planes, table, params=params)
+        strides = contiguous_strides(value.shape, value.dtype.itemsize)
+        self.refs[value] = place.viewed(0, value.shape, strides)
 
     def scan(self, node):
         """A loop."""

@@ -6,6 +6,8 @@ primitives only make new refs; instructions get them through :func:`collapse`, w
 fewest nested loops that walk several views at once.
 """
 
+from ..primitives.base import real_dtype
+
 ARENA, CONST, INPUT, OUTPUT, WINDOW = "arena", "const", "input", "output", "window"
 
 
@@ -117,6 +119,14 @@ class Ref:
     def viewed(self, offset, shape, strides):
         """Another view of the same root."""
         return Ref(self.root, offset, shape, strides, self.dtype, self.truth, self.ahead)
+
+    def planes(self):
+        """A complex view as one of its real and imaginary parts, along a new first axis."""
+        dtype = real_dtype(self.dtype)
+        return Ref(
+            self.root, self.offset, (2, *self.shape), (dtype.itemsize, *self.strides), dtype,
+            ahead=self.ahead,
+        )  # fmt: skip
 
     def is_contiguous(self):
         """Whether elements lie one after another in C order."""

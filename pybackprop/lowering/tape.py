@@ -25,8 +25,17 @@ _FRAME_FLAGS = {"d": 1 << 8, "a": 1 << 9, "b": 1 << 10, "c": 1 << 11}
 _pack = struct.Struct("<HHIIIII").pack
 
 
+# Of inputs and outputs only: instructions work on their parts.
+COMPLEXES = {np.dtype(np.complex64): 11, np.dtype(np.complex128): 12}
+
+
+def array_code(dtype):
+    """The container's number of the dtype of an input or output; see :func:`dtype_code`."""
+    return COMPLEXES.get(dtype) or dtype_code(dtype)
+
+
 def dtype_code(dtype):
-    """The container's number of a dtype.
+    """The container's number of a dtype of an instruction's operand.
 
     Raises
     ------
@@ -56,7 +65,7 @@ def assemble(lowering):
     instructions = b"".join([writer.instruction(i) for i in lowering.instructions])
     graph = lowering.graph
     arrays = b"".join(
-        struct.pack(f"<II{v.ndim}q", dtype_code(v.dtype), v.ndim, *v.shape)
+        struct.pack(f"<II{v.ndim}q", array_code(v.dtype), v.ndim, *v.shape)
         for v in graph.inputs + graph.outputs
     )
     header = struct.pack(

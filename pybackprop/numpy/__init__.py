@@ -9,6 +9,8 @@ the tables through which NumPy's own functions reach these (:mod:`pybackprop.dis
 import numpy as _numpy
 from numpy import (
     bool_,
+    complex64,
+    complex128,
     dtype,
     e,
     euler_gamma,
@@ -40,6 +42,7 @@ from . import (
     _selection,
     _shaping,
     _ufuncs,
+    fft,
     linalg,
 )
 from ._assign import copyto, fill_diagonal, place, put, put_along_axis, putmask
@@ -176,6 +179,7 @@ from ._reduction import (
 )
 from ._selection import (
     allclose,
+    angle,
     around,
     array_equal,
     array_equiv,
@@ -183,6 +187,8 @@ from ._selection import (
     diff,
     imag,
     isclose,
+    iscomplex,
+    isreal,
     nan_to_num,
     real,
     round,
@@ -294,7 +300,11 @@ for _name, _function in list(globals().items()):
 def _table():
     """NumPy's function objects and ours, by shared name."""
     table = {}
-    for module, ours in ((_numpy, globals()), (_numpy.linalg, vars(linalg))):
+    for module, ours in (
+        (_numpy, globals()),
+        (_numpy.linalg, vars(linalg)),
+        (_numpy.fft, vars(fft)),
+    ):
         for name, function in ours.items():
             if name.startswith("_") or not callable(function) or isinstance(function, type):
                 continue

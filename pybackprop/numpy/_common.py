@@ -22,12 +22,13 @@ SUPPORTED = frozenset(
     np.dtype(name)
     for name in (
         "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
-        "float32", "float64",
+        "float32", "float64", "complex64", "complex128",
     )
 )  # fmt: skip
 BOOL, INT64, FLOAT64 = np.dtype(np.bool_), np.dtype(np.int64), np.dtype(np.float64)
+COMPLEX128 = np.dtype(np.complex128)
 UINT64 = np.dtype(np.uint64)
-_WEAK_KINDS = {"f": float, "i": int, "u": int}
+_WEAK_KINDS = {"f": float, "i": int, "u": int, "c": complex}
 _STORE = ("STORE_SUBSCR", "STORE_SLICE")
 _SUBSCRIPT = next(
     (i for i, entry in enumerate(getattr(dis, "_nb_ops", ())) if entry[1] == "[]"), -1
@@ -154,7 +155,7 @@ def check_dtype(dtype, what="array"):
     dtype = np.dtype(dtype).newbyteorder("=")
     if dtype not in SUPPORTED:
         if dtype.kind == "c":
-            advice = "complex dtypes come with a later version"
+            advice = "use .astype(np.complex128) first"
         elif dtype.kind == "f":
             advice = "use .astype(np.float32) or .astype(np.float64) first"
         elif dtype.kind in "OSUVMm":
@@ -168,7 +169,7 @@ def check_dtype(dtype, what="array"):
 def scalar(number, dtype):
     """A Python number as a constant of the open graph."""
     graph = open_or_leaked()
-    if number == 0 or number != number:
+    if number == 0 or number != number or type(number) is complex:
         return graph.constant(np.array(number, dtype))  # -0.0 == 0.0; NaN != NaN
     key = (dtype.char, number)
     known = graph.memory.get(key)
@@ -192,7 +193,8 @@ def is_number(x):
         kind is float
         or kind is int
         or kind is bool
-        or (isinstance(x, (int, float)) and not isinstance(x, np.generic))
+        or kind is complex
+        or (isinstance(x, (int, float, complex)) and not isinstance(x, np.generic))
     )
 
 
@@ -224,8 +226,6 @@ def _to_value(x, dtype=None):
         flat = _stack(list(x.ravel()))
         return reshape(flat, shape=x.shape) if x.ndim != 1 else flat
     elif not isinstance(x, (np.ndarray, np.generic)):
-        if isinstance(x, complex):
-            unsupported("complex numbers come with a later version")
         converted = np.asarray(x)
         if converted.dtype.kind in "OSUV":
             raise TypeError(f"{type(x).__name__} object has no place in a graph ({here()})")
@@ -240,10 +240,19 @@ def _to_value(x, dtype=None):
 
 def _number_value(x, dtype):
     if dtype is None:
-        dtype = BOOL if isinstance(x, bool) else INT64 if isinstance(x, int) else FLOAT64
+        dtype = _number_dtype(x)
     elif dtype.kind in "iub" and isinstance(x, float):
         return cast(scalar(x, FLOAT64), dtype)
+    elif dtype.kind != "c" and isinstance(x, complex):
+        return cast(scalar(x, COMPLEX128), dtype)
     return scalar(x, dtype)
+
+
+def _number_dtype(x):
+    """The dtype of a Python number that meets no array."""
+    if isinstance(x, int):
+        return BOOL if isinstance(x, bool) else INT64
+    return COMPLEX128 if isinstance(x, complex) else FLOAT64
 
 
 def holds_value(x):
@@ -295,7 +304,13 @@ def cast(x, dtype):
     """A value in another dtype; itself if it has that dtype."""
     if x.dtype == dtype:
         return x
-    return ew.convert(x, dtype=check_dtype(dtype))
+    dtype = check_dtype(dtype)
+    if x.dtype.kind == "c" and dtype.kind not in "cb":
+        raise TypeError(
+            f"cannot cast from {x.dtype} to {dtype}: a function of real numbers got complex ones; "
+            f"use its .real, .imag or np.abs ({here()})"
+        )
+    return ew.convert(x, dtype=dtype)
 
 
 # ---- promotion ----------------------------------------------------------------------------------
@@ -304,11 +319,13 @@ def cast(x, dtype):
 def signature(x):
     """What ``ufunc.resolve_dtypes`` wants to know of an operand."""
     if type(x) is Value:
-        if x.weak and x.dtype.kind in "fiu":
+        if x.weak and x.dtype.kind in "fiuc":
             return _WEAK_KINDS[x.dtype.kind]
         return x.dtype
     if is_number(x):
-        return BOOL if isinstance(x, bool) else int if isinstance(x, int) else float
+        if isinstance(x, int):
+            return BOOL if isinstance(x, bool) else int
+        return complex if isinstance(x, complex) else float
     raise TypeError(f"{type(x).__name__} is no operand")
 
 
@@ -322,7 +339,9 @@ def common_dtype(*operands):
     if dtype is None:
         strong = [k for k in kinds if isinstance(k, np.dtype)]
         dtype = np.result_type(*strong) if strong else None
-        if float in kinds and (dtype is None or dtype.kind != "f"):
+        if complex in kinds and (dtype is None or dtype.kind != "c"):
+            dtype = np.dtype(np.complex64) if dtype == np.float32 else COMPLEX128
+        elif float in kinds and (dtype is None or dtype.kind not in "fc"):
             dtype = FLOAT64
         elif int in kinds and (dtype is None or dtype.kind == "b"):
             dtype = INT64

@@ -125,7 +125,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     start, stop = promoted(start, stop)
-    if start.dtype.kind != "f":
+    if start.dtype.kind not in "fc":
         start, stop = cast(start, np.float64), cast(stop, np.float64)
     steps = num - 1 if endpoint else num
     span = ew.subtract(stop, start)
@@ -309,7 +309,7 @@ def common_type(*arrays):
 
 def iscomplexobj(x):
     """See ``numpy.iscomplexobj``."""
-    return False if holds_value(x) else np.iscomplexobj(x)
+    return (as_value(x).dtype.kind == "c") if holds_value(x) else np.iscomplexobj(x)
 
 
 def isrealobj(x):

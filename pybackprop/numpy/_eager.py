@@ -100,7 +100,7 @@ def _run(function, names, dynamic, static_integers, args, kwargs):
             return tuple([take(item) for item in x])
         if isinstance(x, (list, tuple)):
             x = np.asarray(x)
-            if x.dtype.kind not in "biuf":
+            if x.dtype.kind not in "biufc":
                 return ("static", x)
         if static_integers and isinstance(x, int):
             return ("static", x)
@@ -149,4 +149,4 @@ def _freeze(x):
         return (x.dtype.str, x.shape, x.tobytes())
     if isinstance(x, slice):
         return ("slice", _freeze(x.start), _freeze(x.stop), _freeze(x.step))
-    return (type(x).__name__, repr(x) if isinstance(x, float) else x)
+    return (type(x).__name__, repr(x) if isinstance(x, (float, complex)) else x)

@@ -21,7 +21,7 @@ from ._common import (
     unsupported,
 )
 from ._eager import composed
-from ._products import matmul
+from ._products import conjugated, matmul
 from ._reduction import cumprod, cumsum, sum
 from ._selection import diff
 from ._shaping import permute, to_shape
@@ -393,7 +393,7 @@ def correlate(a, v, mode="valid"):
     a, v = _two_lines(a, v)
     if not a.size or not v.size:
         raise ValueError("first and second argument cannot be empty")
-    v = shaping.flip(v, axes=(0,)) if v.size > 1 else v
+    v = conjugated(shaping.flip(v, axes=(0,)) if v.size > 1 else v)
     swapped = v.size > a.size
     long, short = (v, a) if swapped else (a, v)
     n, m = long.size, short.size

@@ -33,7 +33,7 @@ def _untransposed(x):
 def product(a, b):
     """Matrices of equal leading axes, multiplied; transposes of operands become flags."""
     dtype = a.dtype
-    if dtype.kind == "f":
+    if dtype.kind in "fc":
         a, turned_a = _untransposed(a)
         b, turned_b = _untransposed(b)
         return linalg.matmul(a, b, transpose_a=turned_a, transpose_b=turned_b)
@@ -50,6 +50,11 @@ def product(a, b):
             return filled((*lead, a.shape[-2], b.shape[-1]), False, dtype)
         return reduction.max_(both, axes=axis)
     return reduction.sum_(ew.multiply(left, right), axes=axis)
+
+
+def conjugated(x):
+    """The complex conjugate; a real value as it is."""
+    return ew.conj(x) if x.dtype.kind == "c" else x
 
 
 def inner_sum(a, b):
@@ -111,7 +116,7 @@ def matvec(x1, x2, /):
 @surface(2)
 def vecmat(x1, x2, /):
     """See ``numpy.vecmat``."""
-    a = as_value(x1)
+    a = conjugated(as_value(x1))
     y = matmul.traced(to_shape(a, (*a.shape[:-1], 1, a.shape[-1])), x2)
     return to_shape(y, (*y.shape[:-2], y.shape[-1]))
 
@@ -120,7 +125,7 @@ def vecmat(x1, x2, /):
 def vecdot(x1, x2, /, *, axis=-1):
     """See ``numpy.vecdot``."""
     a, b = _both(x1, x2)
-    y = ew.multiply(a, b)
+    y = ew.multiply(conjugated(a), b)
     if axis >= 0:
         raise ValueError("vecdot: axis must be negative in a trace")
     return reduction.sum_(y, axes=(normalize_axis(axis, y.ndim),))
@@ -173,7 +178,7 @@ def vdot(a, b, /):
     a, b = _both(a, b)
     if a.size != b.size:
         raise ValueError("cannot reshape array: vdot needs arrays of one size")
-    return inner_sum(to_shape(a, (a.size,)), to_shape(b, (b.size,)))
+    return inner_sum(to_shape(conjugated(a), (a.size,)), to_shape(b, (b.size,)))
 
 
 @surface(2)

@@ -82,7 +82,7 @@ def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where
 def _mean_dtype(x, dtype):
     if dtype is not None:
         return check_dtype(dtype)
-    return x.dtype if x.dtype.kind == "f" else FLOAT64
+    return x.dtype if x.dtype.kind in "fc" else FLOAT64
 
 
 def _number_of(x, axes, where, keepdims):
@@ -107,7 +107,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
     no_out(out)
     x = as_value(a)
     result = _mean_dtype(x, dtype)
-    if result.kind != "f":
+    if result.kind not in "fc":
         # NumPy adds up in the integer dtype asked for and truncates the quotient to it.
         total = sum.traced(x, axis, result, None, keepdims, None, where)
         quotient = ew.divide(
@@ -129,7 +129,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
     ddof = ddof if correction is None else correction
     x = as_value(a)
     x = cast(x, _mean_dtype(x, dtype))
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         unsupported(f"var with dtype {x.dtype} is not supported; use a floating dtype")
     axes = axes_of(axis, x.ndim)
     count = _number_of(x, axes, where, True)
@@ -138,7 +138,9 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
         center = _ratio(_finish(total, x.shape, axes, True), count)
     else:
         center = as_value(mean, x.dtype)
-    squares = _selected(ew.square(ew.subtract(x, center)), where, 0)
+    squares = _selected(squared_size(ew.subtract(x, center)), where, 0)
+    if not isinstance(count, float) and count.dtype.kind == "c":
+        count = ew.real(count)
     total = red.sum_(squares, axes=axes) if axes else squares
     total = _finish(total, x.shape, axes, keepdims)
     if isinstance(count, float):
@@ -146,8 +148,15 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
     else:
         if not keepdims and axes:
             count = reshape(count, shape=total.shape)
-        count = ew.maximum(ew.subtract(count, scalar(ddof, x.dtype)), scalar(0, x.dtype))
+        count = ew.maximum(ew.subtract(count, scalar(ddof, count.dtype)), scalar(0, count.dtype))
     return _ratio(total, count)
+
+
+def squared_size(x):
+    """x**2, or |x|**2 of a complex value."""
+    if x.dtype.kind != "c":
+        return ew.square(x)
+    return ew.add(ew.square(ew.real(x)), ew.square(ew.imag(x)))
 
 
 def max_of(a, b):
@@ -301,7 +310,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
         count = filled(result.shape, _count(x.shape, axes_of(axis, x.ndim)), result.dtype)
         return (result, count) if returned else result
     x, w = promoted(a, weights)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         x, w = cast(x, FLOAT64), cast(w, FLOAT64)
     if w.shape != x.shape:
         if axis is None or w.ndim != 1:
@@ -326,7 +335,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 
 def _without_nan(a, number):
     x = as_value(a)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         return x
     return ew.select(ew.isnan(x), scalar(number, x.dtype), x)
 
@@ -347,6 +356,6 @@ def nanprod(a, axis=None, dtype=None, out=None, keepdims=False):
 def nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
     """See ``numpy.nanmean``."""
     x = as_value(a)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         return mean.traced(x, axis, dtype, out, keepdims)
     return mean.traced(x, axis, dtype, out, keepdims, where=ew.logical_not(ew.isnan(x)))

@@ -68,7 +68,7 @@ def round(a, decimals=0, out=None):
     """See ``numpy.round``; halves go to even."""
     no_out(out)
     x = as_value(a)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         if x.dtype == BOOL:
             return ew.rint(as_value(x, np.dtype(np.float64)))
         if decimals < 0:
@@ -91,7 +91,7 @@ around = round
 def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     """See ``numpy.isclose``."""
     a, b = promoted(a, b)
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in "fc":
         a, b = as_value(a, np.dtype(np.float64)), as_value(b, np.dtype(np.float64))
     bound = add.traced(multiply.traced(absolute.traced(b), rtol), atol)
     near = less_equal.traced(absolute.traced(subtract.traced(a, b)), bound)
@@ -118,7 +118,7 @@ def array_equal(a1, a2, equal_nan=False):
     if a.shape != b.shape:
         return scalar(False, BOOL)
     same = ew.equal(a, b)
-    if equal_nan and a.dtype.kind == "f":
+    if equal_nan and a.dtype.kind in "fc":
         same = ew.logical_or(same, ew.logical_and(ew.isnan(a), ew.isnan(b)))
     return all.traced(same)
 
@@ -141,6 +141,9 @@ def array_equiv(a1, a2):
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     """See ``numpy.nan_to_num``."""
     value = as_value(x)
+    if value.dtype.kind == "c":
+        parts = (ew.real(value), ew.imag(value))
+        return ew.make_complex(*[nan_to_num.traced(p, copy, nan, posinf, neginf) for p in parts])
     if value.dtype.kind != "f":
         return value
     limits = np.finfo(value.dtype)
@@ -185,7 +188,8 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
 @surface()
 def real(val):
     """See ``numpy.real``."""
-    return as_value(val)
+    x = as_value(val)
+    return ew.real(x) if x.dtype.kind == "c" else x
 
 
 @surface()
@@ -194,4 +198,27 @@ def imag(val):
     from ..primitives.base import zeros
 
     x = as_value(val)
-    return zeros(x.shape, x.dtype)
+    return ew.imag(x) if x.dtype.kind == "c" else zeros(x.shape, x.dtype)
+
+
+@surface()
+def iscomplex(x):
+    """See ``numpy.iscomplex``."""
+    part = imag.traced(x)
+    return ew.not_equal(part, scalar(0, part.dtype))
+
+
+@surface()
+def isreal(x):
+    """See ``numpy.isreal``."""
+    return ew.logical_not(iscomplex.traced(x))
+
+
+@surface()
+def angle(z, deg=False):
+    """See ``numpy.angle``."""
+    from ._ufuncs import arctan2, rad2deg
+
+    z = as_value(z)
+    turn = arctan2.traced(imag.traced(z), real.traced(z))
+    return rad2deg.traced(turn) if deg else turn

@@ -466,6 +466,8 @@ def astype(x, dtype, /, *, copy=True, device=None):
         # The result is an array's dtype, no Python number's.
         strong = ew.convert(value, dtype=dtype)
         return strong
+    if value.dtype.kind == "c":
+        return ew.convert(value, dtype=dtype)  # the real part, if it is to be real
     return cast(value, dtype)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..primitives import elementwise as ew
 from ..primitives import reduction, shaping, systems
 from ..primitives.base import broadcast, broadcast_shapes, filled, zeros
+from . import _complex_systems as _complex
 from ._common import FLOAT64, as_value, cast, common_dtype, scalar
 from ._eager import surface
 from ._picking import diagonal as _diagonal
@@ -21,8 +22,13 @@ SlogdetResult = collections.namedtuple("SlogdetResult", ["sign", "logabsdet"])
 
 def floats(*operands):
     """Values of one floating dtype, as ``numpy.linalg`` promotes: integers become float64."""
+    return floats_or_complex(*operands, kinds="f")
+
+
+def floats_or_complex(*operands, kinds="fc"):
+    """The same, where complex values stay complex."""
     operands = [as_value(x) for x in operands]
-    dtype = common_dtype(*[cast(x, FLOAT64) if x.dtype.kind != "f" else x for x in operands])
+    dtype = common_dtype(*[x if x.dtype.kind in kinds else cast(x, FLOAT64) for x in operands])
     return [cast(x, dtype) for x in operands]
 
 
@@ -93,7 +99,7 @@ def solve(a, b):
     Giles, M. B. (2008). An extended collection of matrix derivative results for forward and
     reverse mode algorithmic differentiation, section 2.3. Oxford University, report NA-08/01.
     """
-    a, b = floats(a, b)
+    a, b = floats_or_complex(a, b)
     require_stacked(a)
     n = a.shape[-1]
     vector = b.ndim == 1
@@ -106,15 +112,20 @@ def solve(a, b):
             "solve: Input operand 1 has a mismatch in its core dimension 0, "
             f"(size {b.shape[-2]} is different from {n})"
         )
-    x = solve_stack(a, b)
+    if a.dtype.kind == "c":
+        x = _complex.unstacked(solve_stack(_complex.embedded(a), _complex.stacked(b)))
+    else:
+        x = solve_stack(a, b)
     return to_shape(x, x.shape[:-1]) if vector else x
 
 
 @surface()
 def inv(a):
     """Inverse matrices, see ``numpy.linalg.inv``; LinAlgError when run with a singular one."""
-    (a,) = floats(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a)
+    if a.dtype.kind == "c":
+        return _complex.inverse(a, systems.inverse)
     return systems.inverse(a)
 
 
@@ -137,8 +148,10 @@ def det(a):
 
     The derivative is by cofactors, so it is right for singular matrices too.
     """
-    (a,) = floats(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a)
+    if a.dtype.kind == "c":
+        return _complex.determinant(a)
     if not a.shape[-1]:
         return filled(a.shape[:-2], 1, a.dtype)
     u, sign = _diagonal_and_sign(factored(a))
@@ -152,8 +165,10 @@ def slogdet(a):
 
     The derivative by a singular matrix raises LinAlgError.
     """
-    (a,) = floats(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a)
+    if a.dtype.kind == "c":
+        return SlogdetResult(*_complex.sign_and_logarithm(a))
     if not a.shape[-1]:
         return SlogdetResult(filled(a.shape[:-2], 1, a.dtype), zeros(a.shape[:-2], a.dtype))
     factors = factored(a)

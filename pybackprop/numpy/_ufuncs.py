@@ -29,7 +29,10 @@ UFUNCS = {}
 OPERATIONS = {}
 
 
-def define(name, primitive=None, *, ints=None, bools=None, module=np, static_integers=False):
+def define(
+    name, primitive=None, *, ints=None, bools=None, complexes=None, module=np,
+    static_integers=False,
+):  # fmt: skip
     """Make the function called ``name`` of NumPy.
 
     Parameters
@@ -38,13 +41,17 @@ def define(name, primitive=None, *, ints=None, bools=None, module=np, static_int
         For floats.
     ints, bools : callable or None
         The same for integers and bool; None if NumPy has no such loop.
+    complexes : callable, optional
+        The same for complex values; as for floats if NumPy has such a loop.
     module : module
         Where the ufunc is.
     static_integers : bool
         See :func:`surface`.
     """
     ufunc = getattr(module, name)
-    table = {"f": primitive, "i": ints, "u": ints, "b": bools}
+    if complexes is None and any(loop.startswith("D" * ufunc.nin) for loop in ufunc.types):
+        complexes = primitive
+    table = {"f": primitive, "i": ints, "u": ints, "b": bools, "c": complexes}
     operate = _unary(ufunc, table) if ufunc.nin == 1 else _binary(ufunc, table)
 
     if ufunc.nin == 1:
@@ -288,7 +295,7 @@ def _signbit_of_integer(x):
 def power_values(a, b):
     """A ** b for values of one dtype; small constant powers become products."""
     exponent = constant_value(b) if not b.shape else None
-    floating = a.dtype.kind == "f"
+    floating = a.dtype.kind in "fc"
     if exponent is not None:
         if not floating and exponent < 0:
             raise ValueError("Integers to negative integer powers are not allowed.")
@@ -304,14 +311,14 @@ def power_values(a, b):
             return filled(a.shape, 1, a.dtype)
         if exponent == -1:
             return ew.reciprocal(a)
-    if floating and not a.shape and constant_value(a) == 2:
+    if a.dtype.kind == "f" and not a.shape and constant_value(a) == 2:
         return ew.exp2(b)
     return ew.power(a, b)
 
 
 def operator_power(a, b):
     """``a ** b`` of operators, which NumPy computes as a square root for the number 0.5."""
-    if type(b) is float and b == 0.5 and type(a) is Value and a.dtype.kind == "f":
+    if type(b) is float and b == 0.5 and type(a) is Value and a.dtype.kind in "fc":
         return ew.sqrt(a)
     return OPERATIONS["power"](a, b)
 
@@ -335,7 +342,7 @@ float_power = define("float_power", power_values, static_integers=True)
 floor_divide = define("floor_divide", ew.floor_divide, ints=ew.floor_divide)
 remainder = mod = define("remainder", ew.remainder, ints=ew.remainder)
 fmod = define("fmod", ew.fmod, ints=_integer_fmod)
-conjugate = conj = define("conjugate", _identity, ints=_identity)
+conjugate = conj = define("conjugate", _identity, ints=_identity, complexes=ew.conj)
 
 exp = define("exp", ew.exp)
 exp2 = define("exp2", ew.exp2)

@@ -134,6 +134,8 @@ def _matrix_norm(x, order, axes):
 def norm(x, ord=None, axis=None, keepdims=False):
     """See ``numpy.linalg.norm``; the derivative of the 2-norm at 0 is 0."""
     x = as_value(x)
+    if x.dtype.kind == "c":
+        x = ew.abs_(x)  # all these norms depend on the sizes of the elements only
     if x.dtype.kind != "f":
         x = cast(x, FLOAT64)
     shape = x.shape
@@ -164,6 +166,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
 def vector_norm(x, /, *, axis=None, ord=2, keepdims=False):
     """See ``numpy.linalg.vector_norm``."""
     x = as_value(x)
+    if x.dtype.kind == "c":
+        x = ew.abs_(x)  # all these norms depend on the sizes of the elements only
     if x.dtype.kind != "f":
         x = cast(x, FLOAT64)
     axes = axes_of(axis, x.ndim)

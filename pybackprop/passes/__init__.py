@@ -9,14 +9,14 @@ closed graph.
 No pass changes a value by more than rounding, nor where NaN and infinities appear.
 """
 
-from . import common, dead, fold, loops, simplify
+from . import common, dead, fold, loops, planes, simplify
 
 LOCAL = (fold.rewrite, simplify.rewrite, common.rewrite)
 
 
 def optimize(graph):
     """All whole-graph passes over a graph that was built with the local ones."""
-    return dead.remove(loops.simplify(graph))
+    return dead.remove(loops.simplify(planes.split(graph)))
 
 
-__all__ = ["LOCAL", "common", "dead", "fold", "loops", "optimize", "simplify"]
+__all__ = ["LOCAL", "common", "dead", "fold", "loops", "optimize", "planes", "simplify"]

@@ -165,7 +165,7 @@ def _divide(graph, a, b):
     number = constant_value(b)
     if number == 1:
         return _keep(a, a, b)
-    if number and np.isfinite(number):
+    if number and np.isfinite(number) and a.dtype.kind == "f":
         # Dividing by a power of two is multiplying by one, to the bit, unless that is subnormal.
         if _power_of_two(number):
             return e.multiply(a, graph.constant(np.array(1 / number, a.dtype)))

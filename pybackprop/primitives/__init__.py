@@ -4,6 +4,7 @@ from . import (
     base,
     control,
     elementwise,
+    fft,
     indexing,
     linalg,
     ordering,
@@ -14,6 +15,6 @@ from . import (
 )
 
 __all__ = [
-    "base", "control", "elementwise", "indexing", "linalg", "ordering", "reduction", "shaping",
-    "spectral", "systems",
+    "base", "control", "elementwise", "fft", "indexing", "linalg", "ordering", "reduction",
+    "shaping", "spectral", "systems",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from ..graph import CONSTANT, apply, current_graph
 
 REGISTRY = {}
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+COMPLEXES = (np.dtype(np.complex64), np.dtype(np.complex128))
 
 
 class Primitive:
@@ -282,10 +283,15 @@ def add_tangents(*tangents):
     return total
 
 
-def require_float(name, *operands):
-    """Raise unless all operands are of one floating dtype."""
+def real_dtype(dtype):
+    """The dtype of the parts of a complex dtype; others as they are."""
+    return FLOATS[COMPLEXES.index(dtype)] if dtype.kind == "c" else dtype
+
+
+def require_float(name, *operands, complexes=False):
+    """Raise unless all operands are of a real (or, if ``complexes``, complex) floating dtype."""
     for operand in operands:
-        if operand.dtype not in FLOATS:
+        if operand.dtype not in FLOATS and not (complexes and operand.dtype in COMPLEXES):
             raise UnsupportedError(f"{name} is not supported for dtype {operand.dtype}")
 
 

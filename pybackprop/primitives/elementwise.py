@@ -25,9 +25,11 @@ from .base import (
     is_selective,
     mark_selective,
     product,
+    real_dtype,
     require_float,
     same_dtype,
     unbroadcast,
+    zeros,
 )
 
 
@@ -43,16 +45,19 @@ class Elementwise(Primitive):
         NumPy's counterpart.
     floats_only : bool
         Whether integers are refused (the surface promotes them first).
+    complexes : bool
+        Whether complex operands are allowed; :mod:`pybackprop.passes.planes` has the rule.
     """
 
     instruction = ""
     arity = 1
     function = None
     floats_only = True
+    complexes = False
 
     def infer(self, *operands):
         if self.floats_only:
-            require_float(self.name, *operands)
+            require_float(self.name, *operands, complexes=self.complexes)
         dtype = same_dtype(self.name, *operands)
         return joint_shape(operands), dtype
 
@@ -130,7 +135,7 @@ class Numeric(Elementwise):
         if dtype in FLOATS and all([o.dtype is dtype and o.shape == () for o in operands]):
             return (), dtype
         dtype = same_dtype(self.name, *operands)
-        if dtype.kind not in "iuf":
+        if dtype.kind not in "iuf" and not (self.complexes and dtype.kind == "c"):
             raise TypeError(f"{self.name} is not defined for dtype {dtype}")
         return joint_shape(operands), dtype
 
@@ -142,6 +147,7 @@ class Add(Numeric):
     """y = a + b."""
 
     name, instruction, arity, function = "add", "ADD", 2, np.add
+    complexes = True
 
     def partials(self, a, b, *, y):
         return (1, 1)
@@ -151,6 +157,7 @@ class Subtract(Numeric):
     """y = a - b."""
 
     name, instruction, arity, function = "subtract", "SUB", 2, np.subtract
+    complexes = True
 
     def partials(self, a, b, *, y):
         return (1, -1)
@@ -160,6 +167,7 @@ class Multiply(Numeric):
     """y = a b."""
 
     name, instruction, arity, function = "multiply", "MUL", 2, np.multiply
+    complexes = True
 
     def partials(self, a, b, *, y):
         return (b, a)
@@ -173,6 +181,7 @@ class Mulz(Elementwise):
     """
 
     name, instruction, arity = "mulz", "MULZ", 2
+    complexes = True
 
     def evaluate(self, a, b):
         with np.errstate(all="ignore"):
@@ -202,6 +211,7 @@ class Divide(Elementwise):
     """y = a / b. Partials: 1 / b and -y / b."""
 
     name, instruction, arity, function = "divide", "DIV", 2, np.divide
+    complexes = True
 
     def partials(self, a, b, *, y):
         r = reciprocal(b)
@@ -212,6 +222,7 @@ class Reciprocal(Elementwise):
     """y = 1 / x. Partial: -y**2."""
 
     name, instruction = "reciprocal", "RECIPROCAL"
+    complexes = True
     function = np.reciprocal
 
     def partials(self, x, *, y):
@@ -222,33 +233,91 @@ class Negative(Numeric):
     """y = -x."""
 
     name, instruction, function = "negative", "NEG", np.negative
+    complexes = True
 
     def partials(self, x, *, y):
         return (-1,)
 
 
 class Absolute(Numeric):
-    """y = |x|. Partial: sign(x), 0 at 0."""
+    """y = |x|. Partial: sign(x), 0 at 0.
+
+    For complex x the result is real: y' = Re(conj(sign(x)) x'), and the cotangent is
+    ct conj(sign(x)).
+    """
 
     name, instruction, function = "abs", "ABS", np.abs
+    complexes = True
+
+    def infer(self, x):
+        shape, dtype = super().infer(x)
+        return shape, real_dtype(dtype)
+
+    def evaluate(self, x):
+        with np.errstate(all="ignore"):
+            return np.asarray(np.abs(x))
 
     def partials(self, x, *, y):
         return (sign(x),)
 
+    def jvp(self, tangents, operands, outputs):
+        if operands[0].dtype.kind != "c":
+            return super().jvp(tangents, operands, outputs)
+        return [real(multiply(conj(sign(operands[0])), tangents[0]))]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (x,), (ct,) = operands, cotangents
+        if x.dtype.kind != "c":
+            return super().vjp(cotangents, operands, outputs, wanted)
+        wide = convert(ct, dtype=x.dtype)
+        return [product(mark_selective(wide) if is_selective(ct) else wide, conj(sign(x)))]
+
 
 class Sign(Numeric):
-    """y = -1, 0 or 1 by the sign of x. Partial: 0."""
+    """y = -1, 0 or 1 by the sign of x. Partial: 0.
+
+    For complex x it is x / |x|, 0 at 0, and y' = i y Im(conj(y) x') / |x|.
+    """
 
     name, instruction, function = "sign", "SIGN", np.sign
+    complexes = True
+
+    def evaluate(self, x):
+        if x.dtype.kind != "c":
+            return super().evaluate(x)
+        with np.errstate(all="ignore"):
+            size = np.abs(x)
+            return np.asarray(np.where(size == 0, 0, x / np.where(size == 0, 1, size)), x.dtype)
 
     def partials(self, x, *, y):
         return (None,)
+
+    def _across(self, weight, x):
+        # weight / |x|, without the NaN of 0 / 0.
+        size = abs_(x)
+        one = constant(1, size.dtype)
+        return divide(weight, select(equal(size, constant(0, size.dtype)), one, size))
+
+    def jvp(self, tangents, operands, outputs):
+        (x,), (y,) = operands, outputs
+        if x.dtype.kind != "c":
+            return super().jvp(tangents, operands, outputs)
+        turn = self._across(imag(multiply(conj(y), tangents[0])), x)
+        return [multiply(make_complex(zeros(turn.shape, turn.dtype), turn), y)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (x,), (y,), (ct,) = operands, outputs, cotangents
+        if x.dtype.kind != "c":
+            return super().vjp(cotangents, operands, outputs, wanted)
+        turn = self._across(imag(multiply(ct, y)), x)
+        return [multiply(make_complex(zeros(turn.shape, turn.dtype), turn), conj(y))]
 
 
 class Square(Numeric):
     """y = x**2. Partial: 2 x."""
 
     name, instruction, function = "square", "SQUARE", np.square
+    complexes = True
 
     def partials(self, x, *, y):
         return (multiply(x, constant(2, x.dtype)),)
@@ -262,6 +331,7 @@ class Power(Numeric):
     """
 
     name, instruction, arity, function = "power", "POW", 2, np.power
+    complexes = True
 
     def partials(self, a, b, *, y):
         return (self._toward_a, self._toward_b)
@@ -328,6 +398,7 @@ class Exp(Elementwise):
     """y = exp(x). Partial: y."""
 
     name, instruction, function = "exp", "EXP", np.exp
+    complexes = True
 
     def partials(self, x, *, y):
         return (y,)
@@ -337,6 +408,7 @@ class Exp2(Elementwise):
     """y = 2**x. Partial: y log 2."""
 
     name, instruction, function = "exp2", "EXP2", np.exp2
+    complexes = True
 
     def partials(self, x, *, y):
         return (multiply(y, constant(math.log(2), y.dtype)),)
@@ -346,6 +418,7 @@ class Expm1(Elementwise):
     """y = exp(x) - 1. Partial: y + 1."""
 
     name, instruction, function = "expm1", "EXPM1", np.expm1
+    complexes = True
 
     def partials(self, x, *, y):
         return (exp(x),)
@@ -355,6 +428,7 @@ class Log(Elementwise):
     """y = log(x). Partial: 1 / x. Domain: x >= 0; -inf at 0, NaN below."""
 
     name, instruction, function = "log", "LOG", np.log
+    complexes = True
 
     def partials(self, x, *, y):
         return (reciprocal(x),)
@@ -364,6 +438,7 @@ class Log2(Elementwise):
     """y = log2(x). Partial: 1 / (x log 2)."""
 
     name, instruction, function = "log2", "LOG2", np.log2
+    complexes = True
 
     def partials(self, x, *, y):
         return (divide(constant(1 / math.log(2), x.dtype), x),)
@@ -373,6 +448,7 @@ class Log10(Elementwise):
     """y = log10(x). Partial: 1 / (x log 10)."""
 
     name, instruction, function = "log10", "LOG10", np.log10
+    complexes = True
 
     def partials(self, x, *, y):
         return (divide(constant(1 / math.log(10), x.dtype), x),)
@@ -385,6 +461,7 @@ class Log1p(Elementwise):
     """
 
     name, instruction, function = "log1p", "LOG1P", np.log1p
+    complexes = True
 
     def partials(self, x, *, y):
         return (reciprocal(add(x, constant(1, x.dtype))),)
@@ -394,6 +471,7 @@ class Sqrt(Elementwise):
     """y = sqrt(x). Partial: 1 / (2 y); infinite at 0. NaN below 0."""
 
     name, instruction, function = "sqrt", "SQRT", np.sqrt
+    complexes = True
 
     def partials(self, x, *, y):
         return (divide(constant(0.5, x.dtype), y),)
@@ -415,6 +493,7 @@ class Sin(Elementwise):
     """y = sin(x). Partial: cos(x)."""
 
     name, instruction, function = "sin", "SIN", np.sin
+    complexes = True
 
     def partials(self, x, *, y):
         return (cos(x),)
@@ -424,6 +503,7 @@ class Cos(Elementwise):
     """y = cos(x). Partial: -sin(x)."""
 
     name, instruction, function = "cos", "COS", np.cos
+    complexes = True
 
     def partials(self, x, *, y):
         return (negative(sin(x)),)
@@ -433,6 +513,7 @@ class Tan(Elementwise):
     """y = tan(x). Partial: 1 + y**2."""
 
     name, instruction, function = "tan", "TAN", np.tan
+    complexes = True
 
     def partials(self, x, *, y):
         return (add(square(y), constant(1, x.dtype)),)
@@ -448,6 +529,7 @@ class Arcsin(Elementwise):
     """y = arcsin(x). Partial: 1 / sqrt(1 - x**2). Domain: |x| <= 1."""
 
     name, instruction, function = "arcsin", "ASIN", np.arcsin
+    complexes = True
 
     def partials(self, x, *, y):
         return (reciprocal(sqrt(_one_minus_square(x))),)
@@ -457,6 +539,7 @@ class Arccos(Elementwise):
     """y = arccos(x). Partial: -1 / sqrt(1 - x**2). Domain: |x| <= 1."""
 
     name, instruction, function = "arccos", "ACOS", np.arccos
+    complexes = True
 
     def partials(self, x, *, y):
         return (negative(reciprocal(sqrt(_one_minus_square(x)))),)
@@ -466,6 +549,7 @@ class Arctan(Elementwise):
     """y = arctan(x). Partial: 1 / (1 + x**2)."""
 
     name, instruction, function = "arctan", "ATAN", np.arctan
+    complexes = True
 
     def partials(self, x, *, y):
         return (reciprocal(add(square(x), constant(1, x.dtype))),)
@@ -494,6 +578,7 @@ class Sinh(Elementwise):
     """y = sinh(x). Partial: cosh(x)."""
 
     name, instruction, function = "sinh", "SINH", np.sinh
+    complexes = True
 
     def partials(self, x, *, y):
         return (cosh(x),)
@@ -503,6 +588,7 @@ class Cosh(Elementwise):
     """y = cosh(x). Partial: sinh(x)."""
 
     name, instruction, function = "cosh", "COSH", np.cosh
+    complexes = True
 
     def partials(self, x, *, y):
         return (sinh(x),)
@@ -512,6 +598,7 @@ class Tanh(Elementwise):
     """y = tanh(x). Partial: 1 - y**2."""
 
     name, instruction, function = "tanh", "TANH", np.tanh
+    complexes = True
 
     def jvp(self, tangents, operands, outputs):
         return [tanh_back(tangents[0], outputs[0])]
@@ -528,6 +615,7 @@ class TanhBack(Elementwise):
     """y = a (1 - b**2): what flows through b = tanh(x). Partials: 1 - b**2 and -2 a b."""
 
     name, instruction, arity = "tanh_back", "TANH_BACK", 2
+    complexes = True
 
     def evaluate(self, a, b):
         return np.asarray(a * (1 - b * b), dtype=a.dtype)
@@ -541,25 +629,35 @@ class Arcsinh(Elementwise):
     """y = arcsinh(x). Partial: 1 / sqrt(x**2 + 1)."""
 
     name, instruction, function = "arcsinh", "ASINH", np.arcsinh
+    complexes = True
 
     def partials(self, x, *, y):
-        return (reciprocal(hypot(x, constant(1, x.dtype))),)
+        one = constant(1, x.dtype)
+        if x.dtype.kind == "c":
+            return (reciprocal(sqrt(add(square(x), one))),)
+        return (reciprocal(hypot(x, one)),)
 
 
 class Arccosh(Elementwise):
     """y = arccosh(x). Partial: 1 / sqrt((x - 1)(x + 1)). Domain: x >= 1."""
 
     name, instruction, function = "arccosh", "ACOSH", np.arccosh
+    complexes = True
 
     def partials(self, x, *, y):
         one = constant(1, x.dtype)
-        return (reciprocal(sqrt(multiply(subtract(x, one), add(x, one)))),)
+        below, above = subtract(x, one), add(x, one)
+        if x.dtype.kind == "c":
+            # The root of the product is on the wrong branch left of the imaginary axis.
+            return (reciprocal(multiply(sqrt(below), sqrt(above))),)
+        return (reciprocal(sqrt(multiply(below, above))),)
 
 
 class Arctanh(Elementwise):
     """y = arctanh(x). Partial: 1 / (1 - x**2). Domain: |x| <= 1."""
 
     name, instruction, function = "arctanh", "ATANH", np.arctanh
+    complexes = True
 
     def partials(self, x, *, y):
         return (reciprocal(_one_minus_square(x)),)
@@ -653,6 +751,7 @@ class Rint(Stepwise):
     """y = the nearest integer, ties to even."""
 
     name, instruction, function = "rint", "RINT", np.rint
+    complexes = True
 
 
 class Trunc(Stepwise):
@@ -736,6 +835,7 @@ class MaxGate(Gate):
     """y = a where b > c or b is NaN, a / 2 where b = c, else 0: the flow to b in max(b, c)."""
 
     name, instruction, arity = "max_gate", "MAX_GATE", 3
+    complexes = True
 
     def evaluate(self, a, b, c):
         return np.where((b > c) | (b != b), a, np.where(b == c, a / 2, 0)).astype(a.dtype)
@@ -745,6 +845,7 @@ class MinGate(Gate):
     """y = a where b < c or b is NaN, a / 2 where b = c, else 0: the flow to b in min(b, c)."""
 
     name, instruction, arity = "min_gate", "MIN_GATE", 3
+    complexes = True
 
     def evaluate(self, a, b, c):
         return np.where((b < c) | (b != b), a, np.where(b == c, a / 2, 0)).astype(a.dtype)
@@ -798,6 +899,7 @@ class Maximum(Extremum):
     """y = max(a, b)."""
 
     name, instruction, function = "maximum", "MAX", np.maximum
+    complexes = True
     gate = staticmethod(max_gate)
 
 
@@ -805,6 +907,7 @@ class Minimum(Extremum):
     """y = min(a, b)."""
 
     name, instruction, function = "minimum", "MIN", np.minimum
+    complexes = True
     gate = staticmethod(min_gate)
 
 
@@ -859,6 +962,7 @@ class Comparison(NotDifferentiable):
 
     instruction = ""
     function = None
+    complexes = False
 
     def infer(self, *operands):
         same_dtype(self.name, *operands)
@@ -876,7 +980,7 @@ class FloatTest(Comparison):
     """A question to one float."""
 
     def infer(self, x):
-        require_float(self.name, x)
+        require_float(self.name, x, complexes=self.complexes)
         return x.shape, np.dtype(np.bool_)
 
 
@@ -908,18 +1012,21 @@ class IsNan(FloatTest):
     """Whether x is NaN."""
 
     name, instruction, function = "isnan", "ISNAN", np.isnan
+    complexes = True
 
 
 class IsInf(FloatTest):
     """Whether x is infinite."""
 
     name, instruction, function = "isinf", "ISINF", np.isinf
+    complexes = True
 
 
 class IsFinite(FloatTest):
     """Whether x is neither infinite nor NaN."""
 
     name, instruction, function = "isfinite", "ISFINITE", np.isfinite
+    complexes = True
 
 
 class Signbit(FloatTest):
@@ -999,11 +1106,147 @@ class Gcd(Shift):
     name, instruction, function = "gcd", "GCD", np.gcd
 
 
+# ---- complex numbers and their parts ------------------------------------------------------------
+#
+# Cotangents follow the convention of docs/conventions.md: that of z = x + i y is X - i Y for
+# cotangents X and Y of its parts, so holomorphic rules need no conjugation.
+
+
+class Part(Primitive):
+    """The real or imaginary part of a complex value."""
+
+    function = None
+
+    def infer(self, x):
+        if x.dtype.kind != "c":
+            raise TypeError(f"{self.name} is not defined for dtype {x.dtype}")
+        return x.shape, real_dtype(x.dtype)
+
+    def evaluate(self, x):
+        return np.ascontiguousarray(type(self).function(x)).reshape(x.shape)
+
+    def jvp(self, tangents, operands, outputs):
+        return [self(tangents[0])]
+
+    def batch(self, operands, batched, size):
+        return [self(operands[0])]
+
+
+class Real(Part):
+    """y = Re x. Cotangent: ct."""
+
+    name, function = "real", np.real
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        return [convert(cotangents[0], dtype=operands[0].dtype)]
+
+
+class Imag(Part):
+    """y = Im x. Cotangent: -i ct."""
+
+    name, function = "imag", np.imag
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (ct,) = cotangents
+        return [make_complex(zeros(ct.shape, ct.dtype), negative(ct))]
+
+
+class MakeComplex(Primitive):
+    """y = a + i b, for real a and b of one shape. Cotangents: Re ct and -Im ct."""
+
+    name = "make_complex"
+
+    def infer(self, a, b):
+        dtype = same_dtype(self.name, a, b)
+        require_float(self.name, a)
+        if a.shape != b.shape:
+            raise TypeError("make_complex needs parts of one shape")
+        return a.shape, np.result_type(dtype, np.complex64)
+
+    def evaluate(self, a, b):
+        y = np.empty(a.shape, np.result_type(a.dtype, np.complex64))
+        y.real, y.imag = a, b
+        return y
+
+    def jvp(self, tangents, operands, outputs):
+        parts = [
+            zeros(x.shape, x.dtype) if t is None else t
+            for t, x in zip(tangents, operands, strict=True)
+        ]
+        return [make_complex(*parts)]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        (ct,) = cotangents
+        return [
+            real(ct) if wanted[0] else None,
+            negative(imag(ct)) if wanted[1] else None,
+        ]
+
+    def batch(self, operands, batched, size):
+        shape = next(o.shape for o, b in zip(operands, batched, strict=True) if b)
+        return [make_complex(*[broadcast(o, shape) for o in operands])]
+
+
+class Conj(Primitive):
+    """y = the complex conjugate of x. Cotangent: the conjugate of ct."""
+
+    name = "conj"
+
+    def infer(self, x):
+        if x.dtype.kind != "c":
+            raise TypeError(f"conj is not defined for dtype {x.dtype}")
+        return x.shape, x.dtype
+
+    def evaluate(self, x):
+        return np.conj(x)
+
+    def jvp(self, tangents, operands, outputs):
+        return [conj(tangents[0])]
+
+    def vjp(self, cotangents, operands, outputs, wanted):
+        return [conj(cotangents[0])]
+
+    def batch(self, operands, batched, size):
+        return [conj(operands[0])]
+
+
+class AsParts(Primitive):
+    """y[0] = Re x, y[1] = Im x, for an input x. Made after differentiation."""
+
+    name = "as_parts"
+
+    def infer(self, x):
+        return (2, *x.shape), real_dtype(x.dtype)
+
+    def lower(self, lowering, node):
+        # One pass takes the parts apart; a few numbers are read where they are.
+        few = node.operands[0].size <= 2
+        lowering.alias(node, lambda ref: ref.planes() if few else lowering.contiguous(ref.planes()))
+
+
+class FromParts(Primitive):
+    """y = x[0] + i x[1], for an output y. Made after differentiation."""
+
+    name = "from_parts"
+
+    def infer(self, x):
+        return x.shape[1:], np.result_type(x.dtype, np.complex64)
+
+    def lower(self, lowering, node):
+        source = lowering.ref(node.operands[0])
+        lowering.produce(
+            node.outputs[0], lambda place, adding: lowering.copy(place.planes(), source)
+        )
+
+
 # ---- dtypes and structure -----------------------------------------------------------------------
 
 
 class Convert(Primitive):
-    """y = x in another dtype. Linear between floating dtypes; no derivative from or to integers."""
+    """y = x in another dtype. Linear between floating dtypes; no derivative from or to integers.
+
+    From complex to real it is the real part.
+    """
 
     name = "convert"
 
@@ -1012,10 +1255,12 @@ class Convert(Primitive):
 
     def evaluate(self, x, *, dtype):
         with np.errstate(all="ignore"):
+            if x.dtype.kind == "c" and np.dtype(dtype).kind not in "bc":
+                x = x.real  # NumPy's value without its warning
             return x.astype(dtype)
 
     def jvp(self, tangents, operands, outputs, *, dtype):
-        if tangents[0] is None or dtype not in FLOATS:
+        if tangents[0] is None or np.dtype(dtype).kind not in "fc":
             return [None]
         return [convert(tangents[0], dtype=dtype)]
 
@@ -1103,4 +1348,6 @@ equal, not_equal, less, less_equal = Equal(), NotEqual(), Less(), LessEqual()
 isnan, isinf, isfinite, signbit = IsNan(), IsInf(), IsFinite(), Signbit()
 logical_and, logical_or, logical_xor, logical_not = And(), Or(), Xor(), Not()
 left_shift, right_shift, gcd = LeftShift(), RightShift(), Gcd()
+real, imag, make_complex, conj = Real(), Imag(), MakeComplex(), Conj()
+as_parts, from_parts = AsParts(), FromParts()
 convert, accumulate, stop_gradient = Convert(), Accumulate(), StopGradient()

@@ -21,7 +21,7 @@ class Matmul(Primitive):
 
     def infer(self, a, b, *, transpose_a, transpose_b):
         dtype = same_dtype("matmul", a, b)
-        if dtype.kind not in "f":
+        if dtype.kind not in "fc":
             require_float("matmul", a, b)
         m, k = a.shape[-2:]
         k2, n = b.shape[-2:]

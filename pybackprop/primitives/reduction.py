@@ -32,7 +32,7 @@ class Reduction(Primitive):
 
     instruction = ""
     function = None
-    kinds = "iuf"
+    kinds = "iufc"
 
     def infer(self, x, *, axes):
         if x.dtype.kind not in self.kinds:
@@ -131,7 +131,7 @@ class Extreme(Reduction):
     Ties share the derivative equally.
     """
 
-    kinds = "biuf"
+    kinds = "biufc"
 
     def infer(self, x, *, axes):
         for axis in axes:
@@ -217,7 +217,7 @@ class Cumulative(Primitive):
     function = None
 
     def infer(self, x, *, axis, reverse):
-        if x.dtype.kind not in "iuf":
+        if x.dtype.kind not in "iufc":
             raise TypeError(f"{self.name} is not defined for dtype {x.dtype}")
         return x.shape, x.dtype
 

@@ -510,9 +510,7 @@ def hvp(function, argnums=0, **options):
 # ---- whole matrices -----------------------------------------------------------------------------
 
 
-def jacobian(
-    function=None, argnums=0, mode="auto", sparse=False, holomorphic=False, **options
-):
+def jacobian(function=None, argnums=0, mode="auto", sparse=False, holomorphic=False, **options):
     """All first derivatives of all outputs.
 
     Parameters

@@ -187,6 +187,11 @@ class Plan:
             inputs = [graph.add_input(v.shape, v.dtype, v.weak) for v in traced.graph.inputs]
             graph.close(inline(traced.graph, inputs))
         for output in graph.outputs:
+            if output.dtype.kind == "c":
+                raise DifferentiationError(
+                    f"the function returned {describe(output)}: sparse Jacobians are of real "
+                    "functions; leave sparse=True out"
+                )
             if not is_floating(output):
                 raise DifferentiationError(
                     f"the function returned {describe(output)}, which has no derivative"

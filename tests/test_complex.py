@@ -249,6 +249,8 @@ def test_jacobians_and_refusals():
     ):
         with pytest.raises(DifferentiationError, match="holomorphic"):
             call()
+    with pytest.raises(DifferentiationError, match="sparse"):
+        bp.jacobian(np.conj, sparse=True)(z)
     with pytest.raises(TypeError, match="complex"):
         bp.jvp(np.sin, (x,), (z,))
     for name in ("floor", "arctan2", "cbrt", "signbit"):

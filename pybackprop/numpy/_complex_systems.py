@@ -31,9 +31,7 @@ def stacked(b):
 def unstacked(x):
     """The complex matrices whose parts lie one above the other."""
     axis, n = x.ndim - 2, x.shape[-2] // 2
-    return ew.make_complex(
-        shaping.slice_axis(x, axis, 0, n), shaping.slice_axis(x, axis, n, 2 * n)
-    )
+    return ew.make_complex(shaping.slice_axis(x, axis, 0, n), shaping.slice_axis(x, axis, n, 2 * n))
 
 
 def inverse(a, real_inverse):

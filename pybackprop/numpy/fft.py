@@ -85,9 +85,7 @@ def _scaled(x, factor):
 def _factor(n, norm, inverse):
     """What NumPy multiplies a transform of n points by."""
     if norm not in (None, "backward", "ortho", "forward"):
-        raise ValueError(
-            f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".'
-        )
+        raise ValueError(f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".')
     if norm == "ortho":
         return 1 / math.sqrt(n)
     return 1 / n if (norm == "forward") != inverse else 1

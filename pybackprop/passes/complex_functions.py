@@ -75,17 +75,17 @@ def _number(x, like):
 
 
 def plus(a, b):
-    """a + b."""
+    """The sum, a + b."""
     return b if a is None else a if b is None else e.add(a, b)
 
 
 def minus(a, b):
-    """a - b."""
+    """The difference, a - b."""
     return a if b is None else e.negative(b) if a is None else e.subtract(a, b)
 
 
 def times(a, b):
-    """a b."""
+    """The product, a b."""
     return None if a is None or b is None else e.multiply(a, b)
 
 
@@ -111,13 +111,13 @@ def in_values():
 
 @_rule(e.add)
 def add(a, b):
-    """A + b."""
+    """The sum, a + b."""
     return _made(a, plus(a.re, b.re), plus(a.im, b.im))
 
 
 @_rule(e.subtract)
 def subtract(a, b):
-    """A - b."""
+    """The difference, a - b."""
     return _made(a, minus(a.re, b.re), minus(a.im, b.im))
 
 
@@ -136,7 +136,7 @@ def _conj(z):
 
 @_rule(e.multiply)
 def multiply(a, b):
-    """A b."""
+    """The product, a b."""
     first, last = times(a.re, b.re), times(a.im, b.im)
     im = plus(times(a.re, b.im), times(a.im, b.re))
     if in_values():
@@ -174,7 +174,7 @@ def square(z):
 
 @_rule(e.divide)
 def divide(a, b):
-    """A / b by Smith's method: no overflow where the quotient has none."""
+    """The quotient a / b by Smith's method: no overflow where the quotient has none."""
     if b.im is None:
         c = b.real()
         return _made(a, *[None if p is None else e.divide(p, c) for p in (a.re, a.im)])
@@ -376,7 +376,7 @@ def _expm1(z):
 
 
 def _two_sum(a, b):
-    """a + b as a rounded sum and its error (Knuth)."""
+    """The sum a + b as a rounded sum and its error (Knuth)."""
     s = e.add(a, b)
     part = e.subtract(s, a)
     return s, e.add(e.subtract(a, e.subtract(s, part)), e.subtract(b, part))
@@ -405,7 +405,7 @@ def _excess(x, y, first):
 
 
 def _log_size(x, y):
-    """log |x + i y|."""
+    """The logarithm of |x + i y|."""
     a, b = e.abs_(x), e.abs_(y)
     a, b = e.maximum(a, b), e.minimum(a, b)
     size = e.hypot(x, y)
@@ -479,7 +479,7 @@ def power(a, b):
     logarithm = log(a)
     y = exp(multiply(b, logarithm))
     # 0 ** 0 is 1, 0 ** b is 0 for Re b > 0, and NaN otherwise.
-    x, w = b.both()
+    x = b.real()
     zero, one, nan = _number(0, x), _number(1, x), _number(np.nan, x)
     nothing, flat = _is_zero(a), _is_zero(b)
     falls = e.less(zero, x)
@@ -506,7 +506,7 @@ def _whole_power(z, exponent):
 
 
 def _unless_zero(a, b):
-    """a b for b >= 1, and a where that is 0, even if b is infinite."""
+    """The product a b for b >= 1, and a where that is 0, even if b is infinite."""
     return _choose(e.equal(a, _number(0, a)), a, e.multiply(a, b))
 
 

@@ -272,9 +272,9 @@ def _convert(x, *, dtype):
         planes = [None if p is None else e.convert(p, dtype=part) for p in (x.re, x.im)]
         return Planes(*planes, x.shape, dtype)
     if dtype == np.bool_:
-        parts = [
-            e.not_equal(p, constant(0, p.dtype)) for p in (x.re, x.im) if p is not None
-        ] or [filled(x.shape, False, np.bool_)]
+        parts = [e.not_equal(p, constant(0, p.dtype)) for p in (x.re, x.im) if p is not None] or [
+            filled(x.shape, False, np.bool_)
+        ]
         return parts[0] if len(parts) == 1 else e.logical_or(*parts)
     return e.convert(x.real(), dtype=dtype)
 
@@ -290,9 +290,7 @@ def _fft(z, *, axis, inverse):
     table = constant(fft.plan(z.shape[axis], re.dtype).table)
     given = [re, table] if im is None else [re, im, table]
     both = fft.fft_planes(*given, axis=axis)
-    planes = [
-        shaping.reshape(shaping.slice_axis(both, 0, k, k + 1), shape=z.shape) for k in (0, 1)
-    ]
+    planes = [shaping.reshape(shaping.slice_axis(both, 0, k, k + 1), shape=z.shape) for k in (0, 1)]
     return Planes(*(planes[::-1] if inverse else planes), z.shape, z.dtype)
 
 
@@ -328,9 +326,7 @@ def _prod(z, *, axes):
 
 def _window(z, axis, start, stop):
     shape = (*z.shape[:axis], stop - start, *z.shape[axis + 1 :])
-    planes = [
-        None if p is None else shaping.slice_axis(p, axis, start, stop) for p in (z.re, z.im)
-    ]
+    planes = [None if p is None else shaping.slice_axis(p, axis, start, stop) for p in (z.re, z.im)]
     return Planes(*planes, shape, z.dtype)
 
 

@@ -195,7 +195,7 @@ def expm(A):
 @surface(2)
 def solve(a, b, lower=False, overwrite_a=False, overwrite_b=False, check_finite=True,
           assume_a=None, transposed=False):  # fmt: skip
-    """Solve ``a x = b``, see ``scipy.linalg.solve``; ``assume_a='pos'`` goes by Cholesky's factor."""
+    """Solve ``a x = b``, see ``scipy.linalg.solve``; ``assume_a='pos'`` goes by Cholesky."""
     if assume_a not in (None, "gen", "general", "pos", "positive definite"):
         unsupported(
             f"assume_a={assume_a!r} of solve is not supported; leave it out, or use 'pos', "
@@ -304,9 +304,7 @@ def _block_diag(arrays):
     width, at, rows = sum(b.shape[1] for b in blocks), 0, []
     for b in blocks:
         rows.append(
-            shaping.pad(
-                b, lows=(0, at), highs=(0, width - at - b.shape[1]), interiors=(0, 0)
-            )
+            shaping.pad(b, lows=(0, at), highs=(0, width - at - b.shape[1]), interiors=(0, 0))
         )
         at += b.shape[1]
     if not rows:

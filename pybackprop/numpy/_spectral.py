@@ -234,7 +234,9 @@ def multi_dot(arrays, *, out=None):
         values[-1] = to_shape(values[-1], (values[-1].size, 1))
     for x in values:
         if x.ndim != 2:
-            raise np.linalg.LinAlgError(f"{x.ndim}-dimensional array given. Array must be two-dimensional")
+            raise np.linalg.LinAlgError(
+                f"{x.ndim}-dimensional array given. Array must be two-dimensional"
+            )
     edges = [x.shape[0] for x in values] + [values[-1].shape[1]]
     # The cheapest cut of values i ... j - 1, by the classical recurrence.
     n = len(values)

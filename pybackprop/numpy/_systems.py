@@ -57,7 +57,7 @@ def factored(a):
 
 
 def solve_stack(a, b, factors=None, transposed=False):
-    """x with a x = b for stacks of matrices that broadcast."""
+    """X with a x = b for stacks of matrices that broadcast."""
     factors = factored(a) if factors is None else factors
     lead = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     if a.ndim > 2 and a.shape[:-2] != lead:

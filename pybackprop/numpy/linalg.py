@@ -222,6 +222,4 @@ def cond(x, p=None):
         axes = (s.ndim - 1,)
         low, high = reduction.min_(s, axes=axes), reduction.max_(s, axes=axes)
         return ew.divide(low, high) if p == -2 else ew.divide(high, low)
-    return ew.multiply(
-        norm.traced(x, p, (-2, -1)), norm.traced(inv.traced(x), p, (-2, -1))
-    )
+    return ew.multiply(norm.traced(x, p, (-2, -1)), norm.traced(inv.traced(x), p, (-2, -1)))

@@ -17,7 +17,8 @@ Walter, S. F., Lehmann, L. and Lamour, R. (2012). On evaluating higher-order der
 decomposition of tall matrices with full column rank. Optim. Methods Softw. 27.
 Roberts, D. A. O. and Roberts, L. R. (2020). QR and LQ decomposition matrix backpropagation
 algorithms for square, wide, and deep matrices and their software implementation. arXiv:2009.10071.
-Mathias, R. (1996). A chain rule for matrix functions and applications. SIAM J. Matrix Anal. Appl. 17.
+Mathias, R. (1996). A chain rule for matrix functions and applications. SIAM J. Matrix Anal. Appl.
+17.
 """
 
 import numpy as np
@@ -67,9 +68,7 @@ def diagonal_matrix(x):
 
 def diagonal_of(x):
     """The diagonals of square matrices."""
-    return reduction.sum_(
-        ew.multiply(x, identity((), x.shape[-1], x.dtype)), axes=(x.ndim - 1,)
-    )
+    return reduction.sum_(ew.multiply(x, identity((), x.shape[-1], x.dtype)), axes=(x.ndim - 1,))
 
 
 def symmetric_part(x):
@@ -113,7 +112,7 @@ def _moving(ct, s, edge):
 
 
 def _minus_projection(q, x):
-    """x - q q^T x."""
+    """X - q q^T x."""
     return ew.subtract(x, times(q, times(q, x, ta=True)))
 
 
@@ -180,9 +179,7 @@ class QR(Matrices):
 
 
 def _solve_upper(u, b, transposed):
-    return triangular_solve(
-        u, b, lower=False, transposed=transposed, unit=False, checked=False
-    )
+    return triangular_solve(u, b, lower=False, transposed=transposed, unit=False, checked=False)
 
 
 # ---- singular values ----------------------------------------------------------------------------
@@ -493,9 +490,7 @@ def _expm_along(a, e):
     if not n or not a.size:
         return zeros(a.shape, a.dtype)
     one = filled(a.shape[:-2], 1, a.dtype)
-    size, own = (
-        reduction.max_(ew.abs_(ew.stop_gradient(x)), axes=axes) for x in (e, a)
-    )
+    size, own = (reduction.max_(ew.abs_(ew.stop_gradient(x)), axes=axes) for x in (e, a))
     # Nothing to scale down where e is no larger than a, or than 1.
     factor = _over_matrices(ew.maximum(ew.divide(size, ew.maximum(own, one)), one))
     upper = concatenate(a, ew.divide(e, factor), axis=a.ndim - 1)

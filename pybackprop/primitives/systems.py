@@ -427,9 +427,7 @@ def _halved(x):
 
 
 def _solve_lower(factor, b, transposed=False):
-    return triangular_solve(
-        factor, b, lower=True, transposed=transposed, unit=False, checked=False
-    )
+    return triangular_solve(factor, b, lower=True, transposed=transposed, unit=False, checked=False)
 
 
 class TriangularSolve(Primitive):

@@ -1,4 +1,4 @@
-"""Decompositions by NumPy's and SciPy's names: factors, derivatives, coinciding values, failures."""
+"""Decompositions by NumPy's and SciPy's names: factors, derivatives, equal values, failures."""
 
 import matrices
 import numpy as np
@@ -48,7 +48,9 @@ def test_factors(shape, dtype):
             assert np.max(np.abs(q @ r - a), initial=0) < eps * size
             assert np.array_equal(r, np.triu(r))
             # LAPACK's signs.
-            assert np.all(np.sign(np.diagonal(r, 0, -2, -1)) == np.sign(np.diagonal(wanted.R, 0, -2, -1)))
+            assert np.all(
+                np.sign(np.diagonal(r, 0, -2, -1)) == np.sign(np.diagonal(wanted.R, 0, -2, -1))
+            )
         for full in (True, False):
             u, s, vt = compiled(np.linalg.svd, a, full_matrices=full)
             wanted = np.linalg.svd(a, full)
@@ -59,15 +61,23 @@ def test_factors(shape, dtype):
             product = (u[..., :k] * s[..., None, :]) @ vt[..., :k, :]
             assert np.max(np.abs(product - a), initial=0) < 4 * eps * size
         np.testing.assert_allclose(
-            bp.compile(lambda a: np.linalg.svd(a, compute_uv=False))(a), s, rtol=0, atol=4 * eps * size
+            bp.compile(lambda a: np.linalg.svd(a, compute_uv=False))(a),
+            s,
+            rtol=0,
+            atol=4 * eps * size,
         )
         if m == n:
             whole = a + turned(a)
             for uplo, part in (("L", np.tril(whole)), ("U", np.triu(whole))):
                 w, v = compiled(np.linalg.eigh, part, UPLO=uplo)
                 assert orthonormal(v, n) and np.all(np.diff(w) >= 0) and w.dtype == dtype
-                assert np.max(np.abs((v * w[..., None, :]) @ turned(v) - whole), initial=0) < 4 * eps * size
-                np.testing.assert_allclose(w, np.linalg.eigvalsh(whole), rtol=0, atol=4 * eps * size)
+                assert (
+                    np.max(np.abs((v * w[..., None, :]) @ turned(v) - whole), initial=0)
+                    < 4 * eps * size
+                )
+                np.testing.assert_allclose(
+                    w, np.linalg.eigvalsh(whole), rtol=0, atol=4 * eps * size
+                )
                 values = bp.compile(lambda a: np.linalg.eigvalsh(a, UPLO=uplo))(part)
                 np.testing.assert_allclose(values, w, rtol=0, atol=4 * eps * size)
 
@@ -95,7 +105,9 @@ def test_hard_matrices(a):
 
 def test_tiny_singular_values():
     """A graded triangle: small singular values are right to many digits of their own."""
-    a = np.triu(normal(4, 4)) * np.array([1, 1e-8, 1e-16, 1e-24])[:, None] + np.diag([1, 1e-8, 1e-16, 1e-24])
+    a = np.triu(normal(4, 4)) * np.array([1, 1e-8, 1e-16, 1e-24])[:, None] + np.diag(
+        [1, 1e-8, 1e-16, 1e-24]
+    )
     found = bp.compile(lambda a: np.linalg.svd(a, compute_uv=False))(a)
     import mpmath
 
@@ -157,7 +169,11 @@ FUNCTIONS = {
     "norm nuc": (lambda a: np.sum(np.linalg.norm(a, "nuc", axis=(0, 2))), (4, 2, 3)),
     "multi_dot": (lambda a: total(np.linalg.multi_dot([a, a.T, a, W[:3, :2]])), (4, 3)),
     "tensorinv": (lambda a: np.sum(np.linalg.tensorinv(a.reshape(2, 2, 4)) ** 2), (4, 4)),
-    "tensorsolve": (lambda a: np.sum(np.linalg.tensorsolve(a.reshape(2, 2, 4), W[:2, :2]) ** 2), (4, 4)),
+    "tensorsolve": (
+        lambda a: np.sum(np.linalg.tensorsolve(a.reshape(2, 2, 4), W[:2, :2]) ** 2),
+        (4, 4),
+    ),
+    "cross": (lambda a: total(np.linalg.cross(a, a[::-1] ** 2)), (4, 3)),
     "lstsq": (lambda a: total(np.linalg.lstsq(a, W[:5, :2], rcond=None)[0]), (5, 3)),
     "lstsq rest": (lambda a: np.sum(np.linalg.lstsq(a, W[:5, :2], rcond=None)[1]), (5, 3)),
     "lstsq wide": (lambda a: total(np.linalg.lstsq(a, W[:3, :2], rcond=None)[0]), (3, 5)),
@@ -218,7 +234,9 @@ def test_coinciding_values():
     found = bp.jvp(rotation, (2 * np.eye(3),), (change,))[1]
     np.testing.assert_allclose(found, (change - change.T) / 4, atol=1e-14)
     for n in (1, 3):
-        np.testing.assert_allclose(bp.grad(lambda a: np.linalg.norm(a, "nuc"))(np.eye(n)), np.eye(n))
+        np.testing.assert_allclose(
+            bp.grad(lambda a: np.linalg.norm(a, "nuc"))(np.eye(n)), np.eye(n)
+        )
     for f in (vectors, eigen, lambda a: np.linalg.norm(a, "nuc"), lambda a: np.linalg.norm(a, 2)):
         for x in (np.zeros((3, 3)), np.eye(3), np.ones((3, 3))):
             assert np.isfinite(bp.grad(f)(x)).all()
@@ -235,11 +253,13 @@ def test_pinv_of_constant_rank():
 def test_against_closed_forms():
     s = normal(4, 4)
     s = s + s.T
-    w, v = np.linalg.eigh(s)
+    v = np.linalg.eigh(s)[1]
     for i in range(4):
         outer = np.outer(v[:, i], v[:, i])
         lower = np.tril(outer) + np.tril(outer, -1)
-        np.testing.assert_allclose(bp.grad(lambda a: np.linalg.eigvalsh(a)[i])(s), lower, atol=1e-13)
+        np.testing.assert_allclose(
+            bp.grad(lambda a: np.linalg.eigvalsh(a)[i])(s), lower, atol=1e-13
+        )
     a = normal(4, 3)
     u, _, vt = np.linalg.svd(a, full_matrices=False)
     np.testing.assert_allclose(bp.grad(lambda a: np.linalg.norm(a, "nuc"))(a), u @ vt, atol=1e-13)

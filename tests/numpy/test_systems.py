@@ -221,7 +221,12 @@ def test_integers_and_layouts():
     a = np.array([[2, 1], [1, 3]])
     assert bp.compile(np.linalg.inv)(a).dtype == np.float64
     x = regular(3, 5, 5)
-    for view in (np.asfortranarray(x), x[::-1], np.swapaxes(x, -1, -2), np.repeat(x, 2, 2)[..., ::2]):
+    for view in (
+        np.asfortranarray(x),
+        x[::-1],
+        np.swapaxes(x, -1, -2),
+        np.repeat(x, 2, 2)[..., ::2],
+    ):
         np.testing.assert_allclose(bp.compile(np.linalg.inv)(view), np.linalg.inv(view), rtol=1e-10)
         f = bp.compile(lambda x: np.linalg.inv(np.swapaxes(x, -1, -2)[::-1]))
         np.testing.assert_allclose(

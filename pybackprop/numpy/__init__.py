@@ -121,6 +121,7 @@ from ._lines import (
     cumulative_sum,
     ediff1d,
     gradient,
+    i0,
     interp,
     sinc,
     trapezoid,
@@ -191,6 +192,7 @@ from ._selection import (
     isreal,
     nan_to_num,
     real,
+    real_if_close,
     round,
     where,
 )

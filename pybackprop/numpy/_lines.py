@@ -445,6 +445,17 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
 
 
 @composed()
+def i0(x):
+    """See ``numpy.i0``: the modified Bessel function of order 0."""
+    from ..primitives.special import i0 as bessel
+
+    y = as_value(x)
+    if y.dtype.kind == "c":
+        raise TypeError("i0 not supported for complex values")
+    return bessel(y if y.dtype.kind == "f" else cast(y, FLOAT64))
+
+
+@composed()
 def sinc(x):
     """See ``numpy.sinc``; by its series about 0, where the quotient has no derivative."""
     y = as_value(x)

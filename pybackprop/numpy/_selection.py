@@ -9,6 +9,7 @@ from ._common import (
     BOOL,
     FLOAT64,
     as_value,
+    holds_value,
     is_number,
     no_out,
     one_axis,
@@ -190,6 +191,16 @@ def real(val):
     """See ``numpy.real``."""
     x = as_value(val)
     return ew.real(x) if x.dtype.kind == "c" else x
+
+
+def real_if_close(a, tol=100):
+    """See ``numpy.real_if_close``; of traced complex values the dtype would depend on the data."""
+    if not holds_value(a):
+        return np.real_if_close(a, tol)
+    x = as_value(a)
+    if x.dtype.kind == "c":
+        refuse_conversion(x, "real_if_close", "its dtype would depend on data; use np.real")
+    return x
 
 
 @surface()

@@ -29,7 +29,6 @@ from ._common import (
     refuse_conversion,
     scalar,
     static_index,
-    unsupported,
 )
 from ._eager import composed
 from ._picking import take_along_axis
@@ -432,11 +431,14 @@ def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
     return found, edges[0], edges[1]
 
 
-# ---- refusals -----------------------------------------------------------------------------------
+# ---- complex numbers ----------------------------------------------------------------------------
 
 
+@composed()
 def sort_complex(a):
-    """See ``numpy.sort_complex``; of plain arrays."""
-    if holds_value(a):
-        unsupported("sort_complex is not supported on traced values; use sort")
-    return np.sort_complex(a)
+    """See ``numpy.sort_complex``: by real part, then by imaginary part; the result is complex."""
+    y = sort.traced(a)
+    if y.dtype.kind == "c":
+        return y
+    small = y.dtype.kind in "iu" and y.dtype.itemsize <= 2
+    return cast(y, np.dtype(np.complex64 if small else np.complex128))

@@ -62,6 +62,7 @@ VALUES = {
     "polyder": lambda a: (np.polyder(a[0]), np.polyder(a[0], 3), np.polyint(a[0])),
     "polyint": lambda a: np.polyint(a[0], 2, [3, 4]),
     "sinc": lambda a: np.sinc(a),
+    "i0": lambda a: np.i0(a),
 }
 
 
@@ -139,6 +140,7 @@ DERIVATIVES = {
     "poly": lambda a: np.poly(a[0]),
     "polyfit": lambda a: np.polyfit(UNEVEN, a[0] ** 2, 2, w=HEIGHTS**2),
     "sinc": lambda a: np.sinc(a),
+    "i0": lambda a: np.i0(a),
     "sinc near 0": lambda a: np.sinc(a * 1e-2) * 1e4,
 }  # fmt: skip
 

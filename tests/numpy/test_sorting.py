@@ -165,7 +165,7 @@ def test_vmap():
         (lambda a: np.histogram(a, 3, (2, 1)), ValueError, "larger than min"),
         (lambda a: np.histogram(a, [2, 1, 3]), ValueError, "monotonically"),
         (lambda a: np.digitize(a, [0, 2, 1]), ValueError, "monotonically"),
-        (lambda a: np.sort_complex(a), bp.errors.UnsupportedError, "sort_complex"),
+        (lambda a: np.real_if_close(a + 1j), ControlFlowError, "np.real"),
     ],
 )
 def test_refusals(function, error, words):
@@ -200,3 +200,15 @@ def test_native(tmp_path, monkeypatch):
     found = counts(INTS[0])
     np.testing.assert_array_equal(found[0], np.argsort(INTS[0], kind="stable"))
     np.testing.assert_array_equal(found[1], np.gcd(INTS[0], 12))
+
+
+def test_complex_numbers():
+    z = np.array([3 + 1j, 1 - 2j, 1 + 5j, np.nan + 1j, 1 + np.nan * 1j])
+    same_bits = bp.compile(lambda a: (np.sort(a), np.argsort(a, kind="stable")))(z)
+    np.testing.assert_array_equal(same_bits[0], np.sort(z))
+    np.testing.assert_array_equal(same_bits[1], np.argsort(z, kind="stable"))
+    for x in (X[0], X[0].astype(np.float32), INTS[0].astype(np.int8), z[:3]):
+        found, wanted = bp.compile(np.sort_complex)(x), np.sort_complex(x)
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)
+    same(lambda a: np.real_if_close(a), X)

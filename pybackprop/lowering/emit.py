@@ -14,7 +14,7 @@ from ..primitives.shaping import pad_window
 from .layout import ARENA, CONST, OUTPUT, WINDOW, Ref, Root, collapse, contiguous_strides
 from .layout import INPUT as INPUT_KIND
 from .plan import Scope, Slot, Target, reduced_groups
-from .reuse import taken_over
+from .reuse import taken_by_sum, taken_over
 
 F64 = np.dtype(np.float64)
 BOOL = np.dtype(np.bool_)
@@ -96,6 +96,8 @@ class Lowering:
     constants : list of Root
     image : dict
         Scalar constants by their bits, each in a pinned slot of the arena.
+    position : int
+        The number of the node that is being emitted.
     local : Local or None
         The memory of the steps of the parallel loop that is being emitted.
     reverse_start : int
@@ -111,6 +113,7 @@ class Lowering:
         self.constants = {}
         self.image = {}
         self.scope = None
+        self.position = 0
         self.loop = None
         self.local = None
         self.reverse_start = None
@@ -147,7 +150,9 @@ class Lowering:
     def emit_graph(self, graph, scope):
         """Emit the nodes of a graph or body under a plan."""
         outer, self.scope = self.scope, scope
+        before = self.position
         for number, node in enumerate(graph.nodes):
+            self.position = number
             if graph is self.graph and number == graph.reverse_start:
                 self.reverse_start = len(self.instructions)
             if node.primitive is INPUT or node.primitive is CONSTANT:
@@ -155,7 +160,7 @@ class Lowering:
             if node.outputs[0] in scope.fused:
                 continue
             node.primitive.lower(self, node)
-        self.scope = outer
+        self.scope, self.position = outer, before
 
     def emit(self, op, d=None, a=None, b=None, c=None, flags=0, params=()):
         """Append an instruction."""
@@ -248,6 +253,11 @@ class Lowering:
 
     def slot_ref(self, slot):
         """The storage of a slot, made when it is first asked for."""
+        if slot.ref is None and slot.summing:
+            slot.ref = taken_by_sum(self, slot)
+            if slot.ref is not None:
+                slot.started = True
+                slot.zero_first = False
         if slot.ref is None:
             slot.ref, adding = self.destination(slot.value)
             slot.started = slot.started or adding
@@ -658,8 +668,8 @@ class Lowering:
         """The sum of contributions, of which most are in place already."""
         (value,) = node.outputs
         slot = self.scope.slots[value]
-        rest = [self.ref(o) for o in node.operands if o not in slot.delivered]
         place = self.slot_ref(slot)
+        rest = [self.ref(o) for o in node.operands if o not in slot.delivered]
         if not slot.started and len(rest) >= 2:
             self.map_refs("ADD", place, rest[0], rest[1])
             rest = rest[2:]

@@ -13,7 +13,7 @@ from .plan import _ALIASES, shaping
 _MOST_ELEMENTS = 16
 
 
-def taken_over(lowering, x, node, written):
+def taken_over(lowering, x, node, written, number=None):
     """Where ``x`` is, if ``node`` may write its result there; None if it needs a place of its own.
 
     Parameters
@@ -24,6 +24,8 @@ def taken_over(lowering, x, node, written):
     node : Node
     written : callable or None
         From the whole ref to the part that is written; None if that is not known.
+    number : int, optional
+        After which node the storage is written; that of ``node`` if not given.
 
     Returns
     -------
@@ -36,12 +38,10 @@ def taken_over(lowering, x, node, written):
         return None
     if ref.truth or not ref.is_contiguous() or root.size != max(ref.size * ref.dtype.itemsize, 1):
         return None
-    origin = x
-    while origin.node.primitive in _ALIASES:
-        origin = origin.node.operands[0]
+    origin = _origin(x)
     if origin.node not in scope.number or not origin.node.operands:
         return None
-    number = scope.number[node]
+    number = scope.number[node] if number is None else number
     window = None if written is None else written(ref)
     limit = 0 if window is None else max(window.size, _MOST_ELEMENTS)
     rescued = []
@@ -61,6 +61,47 @@ def taken_over(lowering, x, node, written):
         lowering.refs[value] = lowering.copied(value, lowering.refs[value])
     root.version += 1
     return ref
+
+
+def taken_by_sum(lowering, slot):
+    """Where one contribution to a sum is, if the others may be added there; None if none is.
+
+    Parameters
+    ----------
+    lowering : Lowering
+    slot : Slot
+        Of a sum, without storage as yet.
+
+    Returns
+    -------
+    Ref or None
+        That contribution counts as delivered.
+    """
+    value, scope = slot.value, lowering.scope
+    if value.size <= _MOST_ELEMENTS or value in scope.targets:
+        return None
+    operands = value.node.operands
+    for operand in operands:
+        if operand in lowering.refs and lowering.refs[operand] is not None:
+            if operand.shape == value.shape and sum(map(_origin_is(operand), operands)) == 1:
+                # Nothing from here on may read it; the node that is being emitted included.
+                ref = taken_over(lowering, operand, value.node, None, lowering.position - 1)
+                if ref is not None:
+                    slot.delivered.add(operand)
+                    return ref
+    return None
+
+
+def _origin(value):
+    """What a value is a view of in the end."""
+    while value.node.primitive in _ALIASES:
+        value = value.node.operands[0]
+    return value
+
+
+def _origin_is(value):
+    origin = _origin(value)
+    return lambda other: _origin(other) is origin
 
 
 def _read_after(scope, value, number, node):

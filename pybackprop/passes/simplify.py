@@ -206,10 +206,30 @@ def _accumulate(graph, *operands):
         return operands[0]
     kept = [o for o in operands if constant_value(o) != 0]
     if len(kept) == len(operands):
-        return _beside(graph, operands)
+        joined = _same_windows(operands)
+        return _beside(graph, operands) if joined is None else joined
     if not kept:
         return operands[0]
     return kept[0] if len(kept) == 1 else e.accumulate(*kept)
+
+
+def _same_windows(operands):
+    """The sum with parts that are padded alike added before they are padded; None if none are."""
+    windows = {}
+    for operand in operands:
+        inner = _made_by(operand, shaping.pad)
+        key = operand if inner is None else tuple(operand.node.attributes.values())
+        windows.setdefault(key, []).append(operand)
+    if all(len(group) == 1 or group[0] is key for key, group in windows.items()):
+        return None
+    result = []
+    for key, group in windows.items():
+        if len(group) == 1 or group[0] is key:
+            result += group
+            continue
+        inner = e.accumulate(*[o.node.operands[0] for o in group])
+        result.append(shaping.pad(inner, **group[0].node.attributes))
+    return result[0] if len(result) == 1 else e.accumulate(*result)
 
 
 def _beside(graph, operands):

@@ -62,6 +62,37 @@ def test_cost_is_linear(function):
     assert sizes[80][1] < 16 * 80 * np.prod(np.shape(function(x))[1:]) * 8
 
 
+@pytest.mark.parametrize("function", [recurrence, rows, windows], ids=lambda f: f.__name__)
+def test_cost_of_gradients_is_linear(function):
+    sizes = {}
+    for n in (40, 80):
+        g = bp.grad(lambda x: np.sum(function(x) ** 2))
+        x = np.linspace(0.1, 1.0, n)
+        found = g(x)
+        sizes[n] = str(g.tape).count("\n"), g.memory
+    assert sizes[80][0] < 2.2 * sizes[40][0]
+    assert sizes[80][1] < 2.2 * sizes[40][1]
+    along = np.cos(np.arange(80))
+    e = along * 1e-6
+    slope = (np.sum(function(x + e) ** 2) - np.sum(function(x - e) ** 2)) / 2e-6
+    np.testing.assert_allclose(found @ along, slope, rtol=1e-5)
+
+
+def test_products_of_an_element_with_itself_are_added_before_they_are_placed():
+    g = bp.grad(lambda x: np.sum(np.stack([v * v for v in x])))
+    np.testing.assert_allclose(g(np.arange(5.0)), 2 * np.arange(5.0))
+    assert "pad" not in names(g.graph)
+
+
+def test_sums_of_views_of_one_array():
+    def f(x):
+        y = np.sin(x)
+        return np.sum((y + y[::-1] + np.roll(y, 3)) * y[::-1] * y)
+
+    x = np.linspace(0.2, 1.4, 40)
+    bp.check_grads(f, (x,), order=2)
+
+
 def test_what_is_read_later_is_not_overwritten():
     def f(x):
         y = x * 2

@@ -315,7 +315,7 @@ def test_extreme_arguments_end():
     a, x = (g.ravel() for g in np.meshgrid(huge, huge))
     for name in ("zeta", "betaln", "beta", "binom", "poch", "gammaincc"):
         if name == "gammaincc":
-            keep = ~((a > 1e9) & (x > 1e9)) | ~np.isfinite(a + x)
+            keep = np.minimum(a, x) < 1e9
             a, x = a[keep], x[keep]
         getattr(ours, name)(a, x)
     for name in ("jv", "yv", "iv", "ive", "kv", "kve", "expn"):
@@ -323,5 +323,6 @@ def test_extreme_arguments_end():
             getattr(ours, name)(n, np.array(huge))
     for name in ("expi", "exprel", "spence", "gamma", "rgamma", "digamma", "erfcx", "exp1"):
         getattr(ours, name)(np.array(huge))
-    assert ours.ive(2, 1e12) == pytest.approx(theirs.ive(2, 1e12), rel=1e-13)
+    # SciPy has NaN there.
+    assert ours.ive(2, 1e12) == pytest.approx(1 / math.sqrt(2e12 * math.pi), rel=1e-11)
     assert ours.zeta(1e300, 100.0) == 0.0

@@ -251,14 +251,12 @@ def test_conversion_to_arrays():
 
 
 def test_unsupported_functions():
-    assert "numpy.linalg.svd" in refused(
-        lambda x: np.linalg.svd(x), UnsupportedError, np.ones((2, 2))
-    )
-    assert "numpy.datetime_as_string" in refused(lambda x: np.datetime_as_string(x), UnsupportedError)
+    dates = refused(lambda x: np.datetime_as_string(x), UnsupportedError)
+    assert "numpy.datetime_as_string" in dates
     assert "isnat" in refused(lambda x: np.isnat(x), UnsupportedError)
     special = pytest.importorskip("scipy.special")
-    assert "gammaln" in refused(lambda x: special.gammaln(x), UnsupportedError)
-    assert "pybackprop" in refused(lambda x: special.logsumexp(x))
+    assert "mathieu_a" in refused(lambda x: special.mathieu_a(2, x), UnsupportedError)
+    assert "pybackprop" in refused(lambda x: special.logsumexp(x), UnsupportedError)
 
 
 def test_unsupported_dtypes():

@@ -210,6 +210,8 @@ def _has_dots(index):
 def _setattr(self, name, value):
     if name == "flat":
         return _assign.set_flat(self, value)
+    if name == "real" or (name == "imag" and self.dtype.kind == "c"):
+        return _assign.setitem(getattr(self, name), Ellipsis, value)
     instead = {"shape": "x = x.reshape(shape)", "dtype": "x = x.astype(dtype)"}.get(name)
     advice = f"; use {instead}" if instead else ""
     refuse(

@@ -398,6 +398,38 @@ def test_sparse_jacobians_know_what_assignments_move():
     np.testing.assert_allclose(jacobian.toarray(), bp.jacobian(program)(x), rtol=1e-13)
 
 
+def test_parts_of_complex_arrays_are_views():
+    def program(z, x):
+        a, b = z.real, z.imag
+        a[0] = x[0]
+        b *= 2
+        z[1] = 1 - 2j
+        z[2:] += x[2:]
+        c = z.reshape(2, 3)
+        c.imag[1, ::2] = x[1]
+        z.real = z.real * 3
+        line = z.real.ravel()
+        line[0] = 99.0
+        turned = np.conj(z)
+        z[0] = 0
+        return z, a, b, c, turned, line
+
+    z = X + 1j * X[::-1]
+    for ours, theirs in zip(
+        bp.compile(program)(z, X), program(z.copy(), X), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+    def loss(x):
+        z = np.zeros_like(x, shape=6, dtype=complex)
+        z.real[:] = x
+        z.imag[1:] = np.sin(x[:-1])
+        z *= z
+        return np.sum(z.real) + np.sum(z.imag * x)
+
+    bp.check_grads(loss, (X,), order=2)
+
+
 def test_a_pullback_keeps_what_it_was_called_with():
     def program(x):
         y = x * 1

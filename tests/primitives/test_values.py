@@ -115,7 +115,7 @@ def _gaps(array):
 
 
 # Made by passes from graphs of the others, after differentiation; tested in tests/passes.
-MADE_BY_PASSES = {"tiles", "as_parts", "from_parts", "fft_planes"}
+MADE_BY_PASSES = {"alias", "tiles", "as_parts", "from_parts", "fft_planes"}
 # Of complex values only; tested in tests/test_complex.py.
 COMPLEX = {"real", "imag", "make_complex", "conj", "fft"}
 

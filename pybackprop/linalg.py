@@ -8,6 +8,7 @@ under SciPy's name of the module.
 
 import numpy as np
 
+from .numpy import _complex_systems as _complex
 from .numpy import _spectral
 from .numpy._common import FLOAT64, as_value, cast, common_dtype, promoted, unsupported
 from .numpy._eager import surface
@@ -20,6 +21,7 @@ from .numpy._systems import (
     det,
     factored,
     floats,
+    floats_or_complex,
     inv,
     joint_batch,
     require_stacked,
@@ -187,8 +189,11 @@ def expm(A):
     Mathias, R. (1996). A chain rule for matrix functions and applications. SIAM J. Matrix Anal.
     Appl. 17.
     """
-    (a,) = floats(A)
+    (a,) = floats_or_complex(A)
     require_stacked(a)
+    if a.dtype.kind == "c":
+        y = spectral.expm(_complex.embedded(a))
+        return _complex.unstacked(spectral.columns(y, 0, a.shape[-1]))
     return spectral.expm(a)
 
 

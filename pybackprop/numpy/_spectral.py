@@ -9,14 +9,28 @@ import numpy as np
 from ..primitives import elementwise as ew
 from ..primitives import reduction, spectral, systems
 from ..primitives.base import normalize_axis, zeros
+from . import _complex_systems as _complex
 from ._common import INT64, as_value, cast, scalar, static_index, unsupported
 from ._eager import surface
 from ._shaping import permute, to_shape
-from ._systems import floats, require_stacked, solve
+from ._systems import floats, floats_or_complex, require_stacked, solve
 
 EighResult = collections.namedtuple("EighResult", ["eigenvalues", "eigenvectors"])
 QRResult = collections.namedtuple("QRResult", ["Q", "R"])
 SVDResult = collections.namedtuple("SVDResult", ["U", "S", "Vh"])
+
+
+def _pairs_averaged(x):
+    """Each two neighbours of sorted vectors as one, their average: it treats both alike."""
+    pairs = to_shape(x, (*x.shape[:-1], x.shape[-1] // 2, 2))
+    return ew.multiply(reduction.sum_(pairs, axes=(x.ndim,)), scalar(0.5, x.dtype))
+
+
+def singular_values_of(a):
+    """Singular values; of complex matrices by the real one of their parts, which has each twice."""
+    if a.dtype.kind != "c":
+        return spectral.singular_values(a)
+    return _pairs_averaged(spectral.singular_values(_complex.embedded(a)))
 
 
 @surface()
@@ -55,12 +69,12 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     Wan, Z.-Q. and Zhang, S.-X. (2019). Automatic differentiation for complex valued SVD.
     arXiv:1909.02659.
     """
-    (a,) = floats(a)
+    (a,) = floats(a) if compute_uv or hermitian else floats_or_complex(a)
     require_stacked(a, square=hermitian)
     if hermitian:
         a = systems.symmetric_from(a)
     if not compute_uv:
-        return spectral.singular_values(a)
+        return singular_values_of(a)
     s, u, vt = spectral.svd(a, full=bool(full_matrices))
     return SVDResult(u, s, vt)
 
@@ -94,8 +108,13 @@ def eigh(a, UPLO="L"):
 def eigvalsh(a, UPLO="L"):
     """Eigenvalues of symmetric matrices, ascending, see ``numpy.linalg.eigvalsh``."""
     upper = _upper(UPLO)
-    (a,) = floats(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a)
+    if a.dtype.kind == "c":
+        re = systems.symmetric_from(ew.real(a), not upper)
+        im = systems.triangle(ew.imag(a), not upper, 1)
+        a = ew.make_complex(re, ew.subtract(im, systems.turned(im)))
+        return _pairs_averaged(spectral.eigenvalues_h(_complex.embedded(a), upper=False))
     return spectral.eigenvalues_h(a, upper=upper)
 
 
@@ -129,7 +148,7 @@ def pinv(a, rcond=None, hermitian=False, *, rtol=None):
     Golub, G. H. and Pereyra, V. (1973). The differentiation of pseudo-inverses and nonlinear least
     squares problems whose variables separate. SIAM J. Numer. Anal. 10.
     """
-    (a,) = floats(a)
+    (a,) = floats(a) if hermitian else floats_or_complex(a)
     require_stacked(a, square=hermitian)
     if hermitian:
         a = systems.symmetric_from(a)
@@ -138,8 +157,12 @@ def pinv(a, rcond=None, hermitian=False, *, rtol=None):
         rcond = 1e-15 if rtol is None and not hasattr(np.linalg, "svdvals") else rcond
     if 0 in a.shape[-2:]:
         return zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
+    m, whole = a.shape[-2], a.dtype.kind == "c"
+    if whole:
+        a = _complex.embedded(a)
     factor = ew.stop_gradient(as_value(rcond, a.dtype))
-    return _pseudoinverse(a, factor)[0]
+    p = _pseudoinverse(a, factor)[0]
+    return _complex.unstacked(spectral.columns(p, 0, m)) if whole else p
 
 
 @surface(2)
@@ -197,7 +220,7 @@ def matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
 
     An integer, without derivative.
     """
-    (a,) = floats(A)
+    (a,) = floats(A) if hermitian else floats_or_complex(A)
     if a.ndim < 2:
         flags = ew.not_equal(to_shape(a, (a.size,)), scalar(0, a.dtype))
         return cast(reduction.max_(flags, axes=(0,)), INT64)
@@ -206,11 +229,11 @@ def matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
         return zeros(a.shape[:-2], INT64)
     s = svd.traced(ew.stop_gradient(a), compute_uv=False, hermitian=hermitian)
     if tol is not None:
-        low = as_value(tol, a.dtype)
+        low = as_value(tol, s.dtype)
         low = to_shape(low, (*low.shape, 1))
     else:
         factor = max(a.shape[-2:]) * np.finfo(a.dtype).eps if rtol is None else rtol
-        low = _cutoff(s, as_value(factor, a.dtype))
+        low = _cutoff(s, as_value(factor, s.dtype))
     return _count(ew.logical_not(ew.less_equal(s, low)))
 
 

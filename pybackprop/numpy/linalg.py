@@ -5,7 +5,7 @@ import operator
 import numpy as np
 
 from ..primitives import elementwise as ew
-from ..primitives import reduction, spectral
+from ..primitives import reduction
 from ..primitives.base import normalize_axis
 from ._common import FLOAT64, as_value, axes_of, cast, scalar
 from ._eager import surface
@@ -22,12 +22,13 @@ from ._spectral import (
     multi_dot,
     pinv,
     qr,
+    singular_values_of,
     svd,
     svdvals,
     tensorinv,
     tensorsolve,
 )
-from ._systems import cholesky, det, floats, inv, require_stacked, slogdet, solve
+from ._systems import cholesky, det, floats_or_complex, inv, require_stacked, slogdet, solve
 
 __all__ = [
     "cholesky",
@@ -124,7 +125,7 @@ def _matrix_norm(x, order, axes):
         return extreme(totals, axes=(kept - (summed < kept),))
     if order in (2, -2, "nuc"):
         rest = [axis for axis in range(x.ndim) if axis not in axes]
-        s = spectral.singular_values(permute(x, (*rest, row, column)))
+        s = singular_values_of(permute(x, (*rest, row, column)))
         reduce = {2: reduction.max_, -2: reduction.min_, "nuc": reduction.sum_}[order]
         return reduce(s, axes=(s.ndim - 1,))
     raise ValueError(f"Invalid norm order {order!r} for matrices")
@@ -134,9 +135,9 @@ def _matrix_norm(x, order, axes):
 def norm(x, ord=None, axis=None, keepdims=False):
     """See ``numpy.linalg.norm``; the derivative of the 2-norm at 0 is 0."""
     x = as_value(x)
-    if x.dtype.kind == "c":
-        x = ew.abs_(x)  # all these norms depend on the sizes of the elements only
-    if x.dtype.kind != "f":
+    if x.dtype.kind == "c" and ord not in (2, -2, "nuc"):
+        x = ew.abs_(x)  # these norms depend on the sizes of the elements only
+    elif x.dtype.kind not in "fc":
         x = cast(x, FLOAT64)
     shape = x.shape
     if axis is None:
@@ -152,7 +153,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     else:
         axes = axes_of(axis, x.ndim)
     if len(axes) == 1:
-        y = _power_norm(x, ord, axes)
+        y = _power_norm(ew.abs_(x) if x.dtype.kind == "c" else x, ord, axes)
     elif len(axes) == 2:
         if axes[0] == axes[1]:
             raise ValueError("Duplicate axes given.")
@@ -213,12 +214,12 @@ def cond(x, p=None):
     By singular values for p None, 2 and -2; otherwise by the inverse, so that a singular matrix
     raises LinAlgError when run.
     """
-    (x,) = floats(x)
+    (x,) = floats_or_complex(x)
     require_stacked(x, square=p not in (None, 2, -2))
     if 0 in x.shape[-2:]:
         raise np.linalg.LinAlgError("cond is not defined on empty arrays")
     if p in (None, 2, -2):
-        s = spectral.singular_values(x)
+        s = singular_values_of(x)
         axes = (s.ndim - 1,)
         low, high = reduction.min_(s, axes=axes), reduction.max_(s, axes=axes)
         return ew.divide(low, high) if p == -2 else ew.divide(high, low)

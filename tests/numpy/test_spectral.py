@@ -384,3 +384,36 @@ def test_reference_is_right():
     np.testing.assert_allclose(matrices.eigenvalues_h(a), np.linalg.eigvalsh(a), rtol=1e-12)
     np.testing.assert_allclose(matrices.expm(a), scipy.linalg.expm(a), rtol=1e-12)
     np.testing.assert_allclose(matrices.determinant(a)[0, 0], np.linalg.det(a), rtol=1e-12)
+
+
+def test_complex_matrices():
+    """By the real matrices of their parts: values as NumPy's, derivatives against differences."""
+    a = normal(3, 3) + 1j * normal(3, 3)
+    functions = {
+        "svdvals": lambda a: np.linalg.svd(a, compute_uv=False),
+        "eigvalsh": np.linalg.eigvalsh,
+        "upper": lambda a: np.linalg.eigvalsh(a, UPLO="U"),
+        "pinv": lambda a: np.linalg.pinv(a[:, :2]),
+        "cond": np.linalg.cond,
+        "norm 2": lambda a: np.linalg.norm(a, 2),
+        "norm -2": lambda a: np.linalg.norm(a, -2),
+        "norm nuc": lambda a: np.linalg.norm(a, "nuc"),
+        "norm 1": lambda a: np.linalg.norm(a, 1),
+        "vector": lambda a: np.linalg.norm(a[0], 2),
+        "rows": lambda a: np.linalg.norm(a, 3, axis=1),
+    }
+    for name, f in functions.items():
+        np.testing.assert_allclose(bp.compile(f)(a), f(a), rtol=1e-11, err_msg=name)
+
+        def parts(x, y, f=f):
+            z = f(x + 1j * y)
+            return np.real(z) + np.imag(z) if z.dtype.kind == "c" else z
+
+        bp.check_grads(parts, (a.real.copy(), a.imag.copy()), order=2)
+    np.testing.assert_allclose(bp.linalg.expm(a), scipy.linalg.expm(a), rtol=1e-11)
+    assert bp.compile(np.linalg.matrix_rank)(np.outer(a[0], a[1])) == 1
+    single = bp.compile(lambda a: np.linalg.norm(a, 2))(a.astype(np.complex64))
+    assert single.dtype == np.float32
+    for f in (np.linalg.qr, np.linalg.eigh, np.linalg.svd, np.linalg.cholesky):
+        with pytest.raises(TypeError, match="complex"):
+            bp.compile(f)(a)

@@ -398,6 +398,7 @@ def test_functions_of_real_numbers_refuse_complex_ones():
         lambda z: np.var(z, axis=0, ddof=1, where=z.real > -9), lambda z: np.clip(z, -1, 1),
         lambda z: np.stack([z, z.real]), lambda z: z[:, [1, 0]], lambda z: np.matvec(z, z[0]),
         lambda z: np.vecdot(z, z), lambda z: np.vecmat(z[0], z),
+        np.cov, np.corrcoef,
         lambda z: np.correlate(z[0], z[1], "full"), lambda z: np.convolve(z[0], z[1]),
     ],
 )  # fmt: skip

@@ -31,7 +31,7 @@ from ._common import (
     unsupported,
 )
 from ._eager import composed
-from ._products import matmul
+from ._products import conjugated, matmul
 from ._reduction import (
     argmax,
     argmin,
@@ -542,7 +542,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         fact = ew.maximum(fact, scalar(0, kind))
     x = ew.subtract(x, to_shape(center, (x.shape[0], 1)))
     weighted = x if weights is None else ew.multiply(x, to_shape(weights, (1, x.shape[1])))
-    c = ew.divide(matmul.traced(x, permute(weighted, (1, 0))), fact)
+    c = ew.divide(matmul.traced(x, permute(conjugated(weighted), (1, 0))), fact)
     return to_shape(c, ()) if c.size == 1 or scalar_result else c
 
 
@@ -555,7 +555,12 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None, **ignored):
     c = cov.traced(x, y, rowvar, dtype=dtype)
     if not c.ndim:
         return ew.divide(c, c)
-    spread = ew.sqrt(diagonal.traced(c))
+    variances = diagonal.traced(c)
+    is_complex = c.dtype.kind == "c"
+    spread = ew.sqrt(ew.real(variances) if is_complex else variances)
+    spread = cast(spread, c.dtype)
     n = spread.shape[0]
     c = ew.divide(ew.divide(c, to_shape(spread, (n, 1))), to_shape(spread, (1, n)))
+    if is_complex:
+        return ew.make_complex(*[clip.traced(p, -1, 1) for p in (ew.real(c), ew.imag(c))])
     return clip.traced(c, -1, 1)

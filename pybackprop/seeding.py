@@ -1,14 +1,14 @@
 """Dense Jacobians from one-hot seeds: what is zero by structure is not computed.
 
-The products of a Jacobian with all unit vectors are a graph, linear in its seed, applied to a batch of
-seeds. Most of that batch can be zero: a tangent depends on few of the inputs, its elements on
+The products of a Jacobian with all unit vectors are a graph, linear in its seed, applied to a batch
+of seeds. Most of that batch can be zero: a tangent depends on few of the inputs, its elements on
 different ones. So a batched value is kept as :class:`Rows`: an array of few rows and, known while
 tracing, which seed each element of each row belongs to. Elements of different seeds share a row, as
-columns of one colour do in a compressed sparse Jacobian, but here value by value. At first there is one
-row of ones, each element with its own seed. Elementwise products keep the seeds, sums put the rows
-of different seeds after one another, rearrangements rearrange them. A contraction needs one seed along the
-axis that it sums over: it is cut where the seeds change. Whatever has no rule here gets all seeds as
-an ordinary batch.
+columns of one colour do in a compressed sparse Jacobian, but here value by value. At first there is
+one row of ones, each element with its own seed. Elementwise products keep the seeds, sums put the
+rows of different seeds after one another, rearrangements rearrange them. A contraction needs one
+seed along the axis that it sums over: it is cut where the seeds change. Whatever has no rule here
+gets all seeds as an ordinary batch.
 
 The graph that comes out is used if by :class:`_Cost` it computes clearly less than the batch.
 
@@ -27,9 +27,9 @@ from .primitives.base import broadcast, constant, constant_value, zeros
 from .primitives.elementwise import accumulate, multiply, negative
 from .primitives.indexing import scatter_add
 from .primitives.reduction import sum_
-from .primitives.shaping import concatenate, pad_window, reshape, slice_, slice_axis, transpose
+from .primitives.shaping import concatenate, pad_window, reshape, slice_axis, transpose
 
-# Of elementwise primitives: the operands in each of which they are linear while the others are primals.
+# Of elementwise primitives: the operands in each of which they are linear, the others primals.
 _LINEAR = {
     "multiply": (0, 1), "mulz": (0, 1), "divide": (0,), "negative": (0,), "convert": (0,),
     "tanh_back": (0,), "sigmoid_back": (0,), "max_gate": (0,), "min_gate": (0,), "relu_gate": (0,),
@@ -116,8 +116,7 @@ class Rows:
         return self.seeds.size == self.seeds.shape[0]
 
     def alive(self):
-        """These rows but for those that are zero, in order if they have one seed each; None if all
-        are zero."""
+        """The rows that are not zero, in order if they have one seed each; None for none."""
         used = (self.seeds >= 0).reshape(self.count, -1).any(1)
         if not used.any():
             return None
@@ -131,7 +130,7 @@ class Rows:
 
 
 class _Cost:
-    """What both ways compute, in elements: of sums and products, and of what is moved to do them."""
+    """What both ways compute, in elements: of sums, products, and what is moved for them."""
 
     def __init__(self):
         self.structured = self.batch = 0.0
@@ -332,7 +331,7 @@ class _Sweep:
         return [self.total(parts)] if parts else [None]
 
     def total(self, parts):
-        """The sum of several rows of one shape, those that fit added, the others one after another."""
+        """The sum of several rows of one shape, added where they fit, else one after another."""
         if len(parts) == 1:
             return parts[0]
         if not all(rows.uniform for rows in parts):
@@ -346,13 +345,13 @@ class _Sweep:
         while start < len(slots):
             end = start + 1
             terms = [k for k, _ in slots[start][1]]
-            while end < len(slots) and [
-                (k, r - (end - start)) for k, r in slots[end][1]
-            ] == slots[start][1]:
+            while (
+                end < len(slots)
+                and [(k, r - (end - start)) for k, r in slots[end][1]] == slots[start][1]
+            ):
                 end += 1
             sources = [
-                slice_axis(parts[k].value, 0, r, r + end - start)
-                for k, r in slots[start][1]
+                slice_axis(parts[k].value, 0, r, r + end - start) for k, r in slots[start][1]
             ]
             blocks.append(sources[0] if len(terms) == 1 else accumulate(*sources))
             start = end
@@ -522,7 +521,7 @@ class _Sweep:
         return [total]
 
 
-# ---- seeds ----------------------------------------------------------------------------------------
+# ---- seeds --------------------------------------------------------------------------------------
 
 
 def _narrowed(seeds):
@@ -702,11 +701,11 @@ def _pieces(rows, axis):
     return parts
 
 
-# ---- values ---------------------------------------------------------------------------------------
+# ---- values -------------------------------------------------------------------------------------
 
 
 def _work(node):
-    """What a node computes for one seed, in elements; rearrangements that are views cost nothing."""
+    """What a node computes for one seed, in elements; views cost nothing."""
     if node.primitive.name in ("reshape", "transpose", "broadcast_to", "slice", "flip"):
         return 0
     size = sum(v.size for v in node.outputs)
@@ -728,7 +727,7 @@ def _take(value, rows):
 
 
 def _placed(value, have, wanted):
-    """Rows that carry the different numbers ``have``, as those ``wanted``; zeros where there are none."""
+    """Rows numbered ``have`` as rows numbered ``wanted``; zeros where there are none."""
     if np.array_equal(have, wanted):
         return value
     at = {int(number): row for row, number in enumerate(have)}

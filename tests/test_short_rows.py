@@ -1,4 +1,4 @@
-"""Small products, short rows and transposing copies: NumPy's values, and both backends to the bit."""
+"""Small products, short rows, transposing copies: NumPy's values, both backends to the bit."""
 
 import itertools
 
@@ -19,7 +19,7 @@ def both(function, *arguments):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.bool_])
-@pytest.mark.parametrize("shape", [(70, 3), (9, 17), (5, 3, 70), (3, 40, 4), (2, 9, 10, 11), (8, 8)])
+@pytest.mark.parametrize("shape", [(70, 3), (9, 17), (5, 3, 70), (3, 40, 4), (2, 9, 7, 8), (8, 8)])
 def test_transposing_copies(shape, dtype):
     x = RNG.integers(-100, 100, shape).astype(dtype)
     for axes in itertools.permutations(range(len(shape))):

@@ -108,7 +108,7 @@ def _linalg(writer, instruction):
 
 
 def _is_small(m, n, k, c_row, c_col, a_row, a_col, b_row, b_col):
-    """Whether a product is worth code of its own: few terms, by rows, and not in the shape of a dot."""
+    """Whether a product gets code of its own: few terms, by rows, not in the shape of a dot."""
     is_dot = (n == 1 and a_col == 1) or (m == 1 and b_row == 1)
     return 1 < n <= 8 and k <= 8 and m * n * k <= 512 and c_col == b_col == 1 and not is_dot
 

@@ -75,6 +75,16 @@ PBP_INLINE double pbp_lgamma_tail_poly(double u)
     return fma(odd, u, even);
 }
 
+/* One step down, above 2.5.  Callers write their steps out, as a loop within would keep the loop
+ * around them from being vectorised. */
+PBP_INLINE double pbp_lgamma_step(double y, double *product)
+{
+    int up = y >= 2.5;
+    double lower = y - 1.0;
+    *product = up ? *product * lower : *product;
+    return up ? lower : y;
+}
+
 /* log |gamma(x)|.  Up to 8, x is brought near 1 or 2 by gamma(x + 1) = x gamma(x), the product's
  * logarithm taken once; from 8 Stirling's series, the product with log x as a pair.  Below 0,
  * gamma(x) gamma(-x) = -pi / (x sin(pi x)).  inf at 0 and negative integers, -inf at -inf as SciPy
@@ -85,12 +95,12 @@ PBP_INLINE double pbp_lgamma(double x)
     double a = fabs(x);
     int large = a >= 8.0;
     double y = a, product = 1.0;
-    for (int i = 0; i < 6; i++) {
-        int up = y >= 2.5;
-        double lower = y - 1.0;
-        product = up ? product * lower : product;
-        y = up ? lower : y;
-    }
+    y = pbp_lgamma_step(y, &product);
+    y = pbp_lgamma_step(y, &product);
+    y = pbp_lgamma_step(y, &product);
+    y = pbp_lgamma_step(y, &product);
+    y = pbp_lgamma_step(y, &product);
+    y = pbp_lgamma_step(y, &product);
     int grown = a >= 2.5, one = y < 1.5, zero = y < 0.5;
     double square = y * y;
     double sum = y + square;
@@ -165,6 +175,16 @@ PBP_INLINE double pbp_digamma_tail_poly(double u)
     return fma(odd, u, even);
 }
 
+/* One step down, above 2.25: 1 / (y - 1) is added to num / den. */
+PBP_INLINE double pbp_digamma_step(double y, double *num, double *den)
+{
+    int up = y >= 2.25;
+    double lower = y - 1.0;
+    *num = up ? fma(*num, lower, *den) : *num;
+    *den = up ? *den * lower : *den;
+    return up ? lower : y;
+}
+
 /* digamma(x) = d/dx log gamma(x).  Up to 8, x is brought to [1, 2.25] by digamma(x + 1) =
  * digamma(x) + 1 / x, the reciprocals summed as one quotient; from 8 the asymptotic series.  Below
  * 0, digamma(-x) = digamma(x) + 1 / x + pi cot(pi x).  -inf at 0 and inf at -0; NaN at negative
@@ -175,13 +195,12 @@ PBP_INLINE double pbp_digamma(double x)
     int small = a < 1.0, large = a >= 8.0;
     double y = small ? a + 1.0 : a;
     double num = small ? -1.0 : 0.0, den = small ? a : 1.0;
-    for (int i = 0; i < 6; i++) {
-        int up = y >= 2.25;
-        double lower = y - 1.0;
-        num = up ? fma(num, lower, den) : num;
-        den = up ? den * lower : den;
-        y = up ? lower : y;
-    }
+    y = pbp_digamma_step(y, &num, &den);
+    y = pbp_digamma_step(y, &num, &den);
+    y = pbp_digamma_step(y, &num, &den);
+    y = pbp_digamma_step(y, &num, &den);
+    y = pbp_digamma_step(y, &num, &den);
+    y = pbp_digamma_step(y, &num, &den);
     double near = (y - 0x1.762d86356be3fp+0) - 0x1.b86a722197829p-54;
     double quotient = num / den;
     double inner = fma(near, pbp_digamma_poly(fma(1.6, y, -2.6)), quotient);
@@ -197,7 +216,7 @@ PBP_INLINE double pbp_digamma(double x)
     turned = a < 0x1p-54 ? inv : turned;
     turned = g == 0.0 && a > 0.0 ? (double)NAN : turned;
     turned = x == -(double)INFINITY ? (double)NAN : turned;
-    value = signbit(x) ? turned : value;
+    value = copysign(1.0, x) < 0.0 ? turned : value; /* signbit() is no vector */
     return x == 0.0 ? -1.0 / x : x == x ? value : x;
 }
 

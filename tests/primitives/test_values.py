@@ -61,6 +61,8 @@ def run(sample):
 def tolerance(dtype, sample):
     size = max([a.size for a in sample.arrays] + [1])
     many = size if sample.name in ("sum", "prod", "matmul", "cumsum", "cumprod", "scan") else 8
+    if sample.name == "scan":
+        many *= 4  # each step of its recurrence rounds several times
     if sample.primitive.__module__.endswith(("systems", "spectral")):
         many *= 64 * size  # what conditioning adds
     if sample.name.startswith(("betainc", "gammainc")) and dtype == np.float64:

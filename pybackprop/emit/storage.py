@@ -2,7 +2,8 @@
 
 A slot of one element that is touched inside one C function is a variable, which the compiler
 keeps in a register. A temporary that one group writes and reads element by element is in no
-memory at all. The others share the arena by their lives, counted in steps.
+memory at all. The others share the arena by their lives, counted in steps; what a group makes takes
+the place of what it reads last, element by element, so that a tile stays as small as its arrays.
 """
 
 from ..lowering.arena import ALIGNMENT, _Memory, _rounded
@@ -178,12 +179,66 @@ class Storage:
         for number in range(self._count):
             while position < len(lives) and lives[position][0] == number:
                 _, last, root = lives[position]
-                self.addresses[root] = memory.take(_rounded(root.size))
+                old = self._replaced(root, number, ending.get(number, ()))
+                if old is None:
+                    self.addresses[root] = memory.take(_rounded(root.size))
+                else:
+                    self.addresses[root] = self.addresses[old]
+                    ending[number].remove(old)
                 ending.setdefault(last, []).append(root)
                 position += 1
             for root in ending.pop(number, ()):
                 memory.give(self.addresses[root], _rounded(root.size))
         return -(-memory.top // ALIGNMENT) * ALIGNMENT
+
+    def _replaced(self, root, number, ending):
+        """Give a root whose life ends in the group that begins another's, which may be in its place."""
+        if not ending or root.pinned:
+            return None
+        group = next((s for s in self.touches[root].steps if s.number == number), None)
+        # Trigonometry may compute a chunk twice, and then reads its arguments again.
+        if not isinstance(group, Group) or group.has_trigonometry:
+            return None
+        kinds, size = self.touches[root].kinds, _rounded(root.size)
+        for old in ending:
+            if old.pinned or _rounded(old.size) != size or len(kinds) != 1:
+                continue
+            if self.touches[old].kinds == kinds and _is_replaced(group.members, old, root):
+                return old
+        return None
+
+
+def _is_replaced(members, old, new):
+    """Whether each element of an old root is read for the last time before it is written in a new.
+
+    Loads of a piece of a body come before its stores, so a reader may be the writer.
+    """
+    seen = place = None
+    for member in members:
+        for view in member.operands:
+            if view.root is old:
+                if member.reduces or seen is not None:
+                    return False
+                if place is not None and not _same_place(view, place):
+                    return False
+                place = view
+        views = [member.result, *(v for v in member.operands if v.root is new)]
+        for view in views:
+            if view.root is old:
+                return False
+            if view.root is new:
+                if place is None or not _same_place(view, place):
+                    return False
+                if view is member.result:
+                    if member.reduces:
+                        return False
+                    seen = view
+    return seen is not None
+
+
+def _same_place(view, other):
+    """Whether elements of two roots are at the same places, counted from where the roots begin."""
+    return view.shape == other.shape and view.key[1:] == other.key[1:]
 
 
 def weight(step):

@@ -20,9 +20,13 @@
 #if defined(__GNUC__)
 #define PBP_CALL static __attribute__((noinline, unused))
 #define PBP_PART static inline __attribute__((unused))
+#define PBP_SHORT static inline __attribute__((always_inline, unused))
+#define PBP_KNOWN(n) __builtin_constant_p(n)
 #else
 #define PBP_CALL static
 #define PBP_PART static inline
+#define PBP_SHORT static inline
+#define PBP_KNOWN(n) 0
 #endif
 
 #if defined(__cplusplus)
@@ -59,20 +63,25 @@
     } pbp_state_##OP##F;                                                                           \
     PBP_PART T pbp_fold_##OP##F(T *lane)                                                           \
     {                                                                                              \
-        for (int half = N / 2; half > 0; half /= 2) {                                              \
-            for (int j = 0; j < half; j++) {                                                       \
-                lane[j] = PBP_##OP##_FOLD(lane[j], lane[j + half]);                                \
+        if (N > 16) {                                                                              \
+            for (int j = 0; j < 16; j++) {                                                         \
+                lane[j] = PBP_##OP##_FOLD(lane[j], lane[j + N - 16]);                              \
             }                                                                                      \
         }                                                                                          \
-        return lane[0];                                                                            \
+        for (int j = 0; j < 8; j++) {                                                              \
+            lane[j] = PBP_##OP##_FOLD(lane[j], lane[j + 8]);                                       \
+        }                                                                                          \
+        for (int j = 0; j < 4; j++) {                                                              \
+            lane[j] = PBP_##OP##_FOLD(lane[j], lane[j + 4]);                                       \
+        }                                                                                          \
+        const T s = PBP_##OP##_FOLD(lane[0], lane[2]), x = PBP_##OP##_FOLD(lane[1], lane[3]);      \
+        return PBP_##OP##_FOLD(s, x);                                                              \
     }                                                                                              \
-    PBP_CALL void pbp_lanes_##OP##F(T *PBP_RESTRICT lane, int64_t n, const T *PBP_RESTRICT a,      \
-                                    const T *PBP_RESTRICT b)                                       \
+    PBP_SHORT void pbp_steps_##OP##F(T *PBP_RESTRICT s, int64_t n, const T *PBP_RESTRICT a,        \
+                                     const T *PBP_RESTRICT b)                                      \
     {                                                                                              \
-        T s[N];                                                                                    \
         int64_t i = 0;                                                                             \
         (void)b;                                                                                   \
-        memcpy(s, lane, sizeof s);                                                                 \
         for (; i + N <= n; i += N) {                                                               \
             PBP_LOOP                                                                               \
             for (int j = 0; j < N; j++) {                                                          \
@@ -82,6 +91,13 @@
         for (int j = 0; i + j < n; j++) {                                                          \
             s[j] = PBP_##OP##_STEP(F, s[j], a[i + j], b[i + j]);                                   \
         }                                                                                          \
+    }                                                                                              \
+    PBP_CALL void pbp_lanes_##OP##F(T *PBP_RESTRICT lane, int64_t n, const T *PBP_RESTRICT a,      \
+                                    const T *PBP_RESTRICT b)                                       \
+    {                                                                                              \
+        T s[N];                                                                                    \
+        memcpy(s, lane, sizeof s);                                                                 \
+        pbp_steps_##OP##F(s, n, a, b);                                                             \
         memcpy(lane, s, sizeof s);                                                                 \
     }                                                                                              \
     PBP_PART T pbp_block_##OP##F(int64_t n, const T *a, const T *b)                                \
@@ -98,7 +114,11 @@
         for (int j = 0; j < N; j++) {                                                              \
             lane[j] = FIRST;                                                                       \
         }                                                                                          \
-        pbp_lanes_##OP##F(lane, n, a, b);                                                          \
+        if (PBP_KNOWN(n) && n <= 8 * N) {                                                          \
+            pbp_steps_##OP##F(lane, n, a, b);                                                      \
+        } else {                                                                                   \
+            pbp_lanes_##OP##F(lane, n, a, b);                                                      \
+        }                                                                                          \
         return pbp_fold_##OP##F(lane);                                                             \
     }                                                                                              \
     PBP_PART void pbp_push_##OP##F(pbp_state_##OP##F *state, T s)                                  \

@@ -92,6 +92,11 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
 #define MIN_OF_STEPS(T, s, x, y) BLEND(T, (T##_m)((s) <= (x)) | (T##_m)((s) != (s)), s, x)
 #define MAX_OF_FOLD(T, s, x) MAX_OF_STEP(T, s, x, x)
 #define MIN_OF_FOLD(T, s, x) MIN_OF_STEP(T, s, x, x)
+#define SUM_FOLDS SUM_FOLD
+#define PROD_FOLDS PROD_FOLD
+#define DOT_FOLDS DOT_FOLD
+#define MAX_OF_FOLDS(T, s, x) MAX_OF_STEPS(T, s, x, x)
+#define MIN_OF_FOLDS(T, s, x) MIN_OF_STEPS(T, s, x, x)
 
 #define LANES(T) ((int64_t)(128 / sizeof(T)))
 #define IN_VECTOR(T) ((int64_t)(WIDTH / sizeof(T)))
@@ -122,16 +127,33 @@ static inline __attribute__((unused)) float_v fma_vector_float(float_v a, float_
                 OP##_LOAD_Y(T) lane[v] = OP##_STEPS(T, lane[v], x, y);                             \
             }                                                                                      \
         }                                                                                          \
+        const int64_t left = n - i;                                                                \
         T s[LANES(T)] __attribute__((aligned(64)));                                                \
-        _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++)                                  \
+        if (left > 0) {                                                                            \
+            _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++)                              \
+            {                                                                                      \
+                *(T##_v *)(s + v * IN_VECTOR(T)) = lane[v];                                        \
+            }                                                                                      \
+            for (int64_t j = 0; j < left; j++) {                                                   \
+                s[j] = OP##_STEP(T, s[j], a[i + j], b[i + j]);                                     \
+            }                                                                                      \
+            _Pragma("GCC unroll 8") for (int v = 0; v < VECTORS; v++)                              \
+            {                                                                                      \
+                lane[v] = *(const T##_v *)(s + v * IN_VECTOR(T));                                  \
+            }                                                                                      \
+        }                                                                                          \
+        _Pragma("GCC unroll 4") for (int half = VECTORS / 2; half > 0; half /= 2)                  \
         {                                                                                          \
-            *(T##_v *)(s + v * IN_VECTOR(T)) = lane[v];                                            \
+            _Pragma("GCC unroll 8") for (int v = 0; v < half; v++)                                 \
+            {                                                                                      \
+                lane[v] = OP##_FOLDS(T, lane[v], lane[v + half]);                                  \
+            }                                                                                      \
         }                                                                                          \
-        for (int64_t j = 0; i + j < n; j++) {                                                      \
-            s[j] = OP##_STEP(T, s[j], a[i + j], b[i + j]);                                         \
-        }                                                                                          \
-        for (int64_t half = LANES(T) / 2; half > 0; half /= 2) {                                   \
-            for (int64_t j = 0; j < half; j++) {                                                   \
+        *(T##_v *)s = lane[0];                                                                     \
+        _Pragma("GCC unroll 4") for (int64_t half = IN_VECTOR(T) / 2; half > 0; half /= 2)         \
+        {                                                                                          \
+            _Pragma("GCC unroll 8") for (int64_t j = 0; j < half; j++)                             \
+            {                                                                                      \
                 s[j] = OP##_FOLD(T, s[j], s[j + half]);                                            \
             }                                                                                      \
         }                                                                                          \
@@ -270,8 +292,7 @@ ACROSS(float)
                     done = 0;                                                                      \
                 }                                                                                  \
             }                                                                                      \
-            for (; r < s->rows;                                                                    \
-                 r++, dr += s->d_row, ar += s->a_row, br += s->b_row) {                            \
+            for (; r < s->rows; r++, dr += s->d_row, ar += s->a_row, br += s->b_row) {             \
                 T x = EMPTY;                                                                       \
                 if (s->cols > BLOCK) {                                                             \
                     if (OP##_long_##T(s->cols, &x, (const T *)ar, (const T *)br, op, sweep) !=     \

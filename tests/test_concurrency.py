@@ -180,6 +180,7 @@ def test_interrupt(how):
     code = f"""
 import os, signal, threading, time
 import numpy as np, pybackprop as bp
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background jobs
 def f(x):
     return bp.scan(lambda c, _: (np.sin(c) * x, None), x, None, 2_000_000_000)[0]
 if {how!r} == "tiles":

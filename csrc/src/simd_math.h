@@ -241,20 +241,20 @@ PBP_INLINE double pbp_cosh(double x)
     return 2.0 * (high + (low + 0.0625 / high));
 }
 
-/* exp(-|x|) as high + low, gradual underflow included. */
-PBP_INLINE double pbp_exp_negative(double a, double *low)
+/* exp(-|x|) as high + low, gradual underflow included: the power of two is made 2^64 too large, so
+ * that it is normal, and is exact again after the division down to the smallest subnormal. */
+PBP_INLINE double pbp_exp_negative(double x, double *low)
 {
-    double b = a > 746.0 ? -746.0 : -a;
-    double shifted = fma(b, PBP_INV_LN2, PBP_SHIFT + 2046.0);
-    double n = shifted - (PBP_SHIFT + 2046.0);
-    double exact = fma(-n, PBP_LN2, b);
-    double r = fma(-n, PBP_LN2_LO, exact);
+    double b = -fabs(x);
+    b = b < -746.0 ? -746.0 : b;
+    double shifted = fma(b, PBP_INV_LN2, PBP_SHIFT + (1023.0 + 64.0));
+    double n = shifted - (PBP_SHIFT + (1023.0 + 64.0));
+    double r = fma(-n, PBP_LN2_LO, fma(-n, PBP_LN2, b));
     double tail = fma(r * r, pbp_exp_poly(r), r);
     double p = 1.0 + tail;
-    uint64_t u = pbp_bits_get(shifted), half = u >> 1;
-    double scale = pbp_bits_set(half << 52), scale2 = pbp_bits_set((u - half) << 52);
-    *low = (tail - (p - 1.0)) * scale * scale2;
-    return p * scale * scale2;
+    double scale = pbp_bits_set(pbp_bits_get(shifted) << 52) * 0x1p-64;
+    *low = (tail - (p - 1.0)) * scale;
+    return p * scale;
 }
 
 /* sigmoid(x) = 1 / (1 + exp(-x)): with e = exp(-|x|), 1 / (1 + e) for x >= 0 and e / (1 + e) below,
@@ -263,7 +263,7 @@ PBP_INLINE double pbp_exp_negative(double a, double *low)
 PBP_INLINE double pbp_sigmoid(double x)
 {
     double e_low;
-    double e = pbp_exp_negative(fabs(x), &e_low);
+    double e = pbp_exp_negative(x, &e_low);
     double den = 1.0 + e;
     double den_low = (e - (den - 1.0)) + e_low;
     double num = x < 0.0 ? e : 1.0;
@@ -301,7 +301,7 @@ PBP_INLINE double pbp_log_split(double x, double *k, uint64_t *field)
 
 /* k ln 2 + log(1 + f + f_low): with s = f / (2 + f) and h = f^2 / 2,
  * log(1 + f) = f - (h - s (h + z P(z))) (the arrangement of fdlibm's log, K. C. Ng 1986).
- * k ln 2 + f is summed without error. */
+ * k ln 2 + f is summed without error, and -h enters by a fused step. */
 PBP_INLINE double pbp_log_finish(double f, double f_low, double k)
 {
     double s = f / (2.0 + f);
@@ -309,8 +309,8 @@ PBP_INLINE double pbp_log_finish(double f, double f_low, double k)
     double h = 0.5 * f * f;
     double sum = fma(k, PBP_LN2_HI42, f);
     double rest = fma(k, PBP_LN2_HI42, -sum) + f;
-    double minor = fma(k, PBP_LN2_LO42, s * fma(z, pbp_log_poly(z), h));
-    return sum + ((rest - (h - minor)) + f_low);
+    double minor = fma(s, fma(z, pbp_log_poly(z), h), fma(k, PBP_LN2_LO42, f_low) - h);
+    return sum + (rest + minor);
 }
 
 /* log(a + b) + `more` ln 2, a normal and positive, |b| at most an ulp or so of a. */
@@ -334,7 +334,7 @@ PBP_INLINE double pbp_log_ends(double x, double y)
     return x > 0.0 ? y : end;
 }
 
-/* log(x) by splitting off a power of two, see pbp_log_finish.  Error: 0.80 ulp. */
+/* log(x) by splitting off a power of two, see pbp_log_finish.  Error: 0.82 ulp. */
 PBP_INLINE double pbp_log(double x)
 {
     double k;
@@ -389,7 +389,7 @@ PBP_INLINE double pbp_log10(double x)
 }
 
 /* log(1 + x): 1 + x is formed as an exact pair, see pbp_log_pair.  log1p(-1) = -inf, NaN below,
- * log1p(-0) = -0.  Error: 0.81 ulp. */
+ * log1p(-0) = -0.  Error: 0.83 ulp. */
 PBP_INLINE double pbp_log1p(double x)
 {
     double a = 1.0 + x;
@@ -398,23 +398,34 @@ PBP_INLINE double pbp_log1p(double x)
     return fabs(x) < 0x1p-54 ? x : y;
 }
 
-/* softplus(x) = log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)).  softplus(-inf) = 0.
- * Error: 1.15 ulp. */
+/* P(z) of log((1 + s) / (1 - s)) = 2 s + s z P(z), z = s^2, |s| <= 1/3. */
+PBP_INLINE double pbp_log1p_poly(double z)
+{
+    double sq = z * z;
+    double even = 0x1.5749bc6541bdep-4, odd = 0x1.5b1467a4bb828p-3;
+    even = fma(even, sq, 0x1.106e96d3698ccp-3); odd = fma(odd, sq, 0x1.ef74410f9bc6bp-4);
+    even = fma(even, sq, 0x1.745cbb81e8d81p-3); odd = fma(odd, sq, 0x1.3b1d4a93d419ap-3);
+    even = fma(even, sq, 0x1.249249211dbd8p-2); odd = fma(odd, sq, 0x1.c71c73df2a745p-3);
+    even = fma(even, sq, 0x1.555555555553fp-1); odd = fma(odd, sq, 0x1.999999999f145p-2);
+    return fma(odd, z, even);
+}
+
+/* softplus(x) = log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(-|x|) in [0, 1] as a pair.  No
+ * power of two is split off: with s = e / (2 + e) <= 1/3 and h = e^2 / 2, log(1 + e) =
+ * e - (h - s (h + z P(z))) as in pbp_log_finish.  1 - 3/2 s stands for 1 / (1 + e), the derivative
+ * that the pair's low part is multiplied by.  softplus(-inf) = 0.  Error: 1.66 ulp. */
 PBP_INLINE double pbp_softplus(double x)
 {
     double e_low;
-    double e = pbp_exp_negative(fabs(x), &e_low);
-    double a = 1.0 + e;
-    double b = (e - (a - 1.0)) + e_low;
-    /* a is in [1, 2]: the power of two is split off by hand */
-    int big = a > 0x1.6a09e667f3bcdp+0;
-    double half = big ? 0.5 : 1.0;
-    double head = fma(a, half, -1.0), scaled = b * half;
-    double f = head + scaled;
-    double y = pbp_log_finish(f, scaled - (f - head), big ? 1.0 : 0.0);
-    y = e < 0x1p-54 ? e : y;
-    return x > 0.0 ? x + y : y;
+    double e = pbp_exp_negative(x, &e_low);
+    double s = e / (2.0 + e);
+    double z = s * s;
+    double half = 0.5 * e;
+    double minor = fma(-1.5, e_low, fma(z, pbp_log1p_poly(z), half * e));
+    double y = e + fma(-half, e, fma(s, minor, e_low));
+    return (x > 0.0 ? x : 0.0) + y;
 }
+
 /* ---- trigonometric functions ----------------------------------------------------------------- */
 
 /* (sin(r) - r) / r^3 as a polynomial in z = r^2, |r| <= pi/4. */
@@ -1216,40 +1227,35 @@ PBP_INLINE double pbp_erf(double x)
     return copysign(a < 1.0 ? inner : outer, x);
 }
 
-/* erfc(x) = exp(-a^2) w / (1 + 2 a), a = |x|, w = 1 + (1 + q) (S + (1 - q) P(q)); 2 minus that for
- * negative x.  a^2, w, the exponential and the quotient are pairs, so that the relative error stays
- * small into the subnormal results near 27.  Error: 1.32 ulp. */
+/* erfc(x) = exp(-a^2) g, g = w / (1 + 2 a), a = |x|, w = 1 + (1 + q) (S + (1 - q) P(q)); 2 minus
+ * that for negative x.  a^2, w and the quotient are pairs, so that the relative error stays small
+ * into the subnormal results near 27; the exponential is 2^n (1 + `tail`), and g + g tail is rounded
+ * once.  Error: 1.67 ulp. */
 PBP_INLINE double pbp_erfc(double x)
 {
     double a = fabs(x);
     a = a > 27.5 ? 27.5 : a;
+    double twice = a + a;
     double plus = a + 4.0;
-    double plus_low = a - (plus - 4.0);
-    double den = fma(2.0, a, 1.0);
-    double den_low = fma(2.0, a, 1.0 - den);
+    double den = twice + 1.0;
+    double den_low = twice - (den - 1.0);
     double inv = 1.0 / (plus * den); /* one division for two quotients */
-    double inv_plus = inv * den, inv_den = inv * plus;
-    double t = 2.0 * a * inv_plus;
-    t = fma(fma(-t, plus_low, fma(-t, plus, 2.0 * a)), inv_plus, t);
-    double tail = t * fma(2.0 - t, pbp_erfc_poly(t - 1.0), PBP_ERFC_SLOPE);
-    double w = 1.0 + tail;
-    double w_low = tail - (w - 1.0);
+    double inv_den = inv * plus;
+    double t = twice * (inv * den);
+    double rise = t * fma(2.0 - t, pbp_erfc_poly(t - 1.0), PBP_ERFC_SLOPE);
+    double w = 1.0 + rise;
+    double g = w * inv_den;
+    double w_low = fma(-g, den_low, rise - (w - 1.0));
+    double g_low = (fma(-g, den, w) + w_low) * inv_den;
     double square = a * a;
+    double shifted = fma(-square, PBP_INV_LN2, PBP_SHIFT + (1023.0 + 128.0));
+    double n = shifted - (PBP_SHIFT + (1023.0 + 128.0));
     double square_low = fma(a, a, -square);
-    double shifted = fma(-square, PBP_INV_LN2, PBP_SHIFT + 2046.0);
-    double n = shifted - (PBP_SHIFT + 2046.0);
-    double exact = fma(-n, PBP_LN2, -square);
-    double head = fma(-n, PBP_LN2_LO, exact);
-    double rest = fma(-n, PBP_LN2_LO, exact - head) - square_low;
-    double r = head + rest;
-    tail = r + fma(r * r, pbp_exp_poly(r), rest - (r - head));
-    double e = 1.0 + tail;
-    double e_low = tail - (e - 1.0);
-    double num = w * e;
-    double num_low = fma(w, e, -num) + fma(w, e_low, w_low * e);
-    double y = num * inv_den;
-    y = fma(fma(-y, den, num) + fma(-y, den_low, num_low), inv_den, y);
-    y = pbp_exp_scale(y, shifted);
+    double r = fma(-n, PBP_LN2, -square) + fma(-n, PBP_LN2_LO, -square_low);
+    double tail = fma(r * r, pbp_exp_poly(r), r);
+    double y = g + fma(g, tail, fma(g_low, tail, g_low));
+    /* 2^(n + 128) is normal, and the second factor rounds a subnormal result once. */
+    y = y * pbp_bits_set(pbp_bits_get(shifted) << 52) * 0x1p-128;
     return x < 0.0 ? 2.0 - y : y;
 }
 /* ---- float32 --------------------------------------------------------------------------------- */
@@ -1340,26 +1346,25 @@ PBP_INLINE float pbp_tanhf(float x)
     return copysignf(q, x);
 }
 
-PBP_INLINE float pbp_exp_negativef(float a, float *low)
+PBP_INLINE float pbp_exp_negativef(float x, float *low)
 {
-    float b = a > 104.0f ? -104.0f : -a;
-    float shifted = fmaf(b, PBP_INV_LN2F, PBP_SHIFTF + 254.0f);
-    float n = shifted - (PBP_SHIFTF + 254.0f);
-    float exact = fmaf(-n, PBP_LN2F, b);
-    float r = fmaf(-n, PBP_LN2F_LO, exact);
+    float b = -fabsf(x);
+    b = b < -104.0f ? -104.0f : b;
+    float shifted = fmaf(b, PBP_INV_LN2F, PBP_SHIFTF + (127.0f + 64.0f));
+    float n = shifted - (PBP_SHIFTF + (127.0f + 64.0f));
+    float r = fmaf(-n, PBP_LN2F_LO, fmaf(-n, PBP_LN2F, b));
     float tail = fmaf(r * r, pbp_expf_poly(r), r);
     float p = 1.0f + tail;
-    uint32_t u = pbp_bits_getf(shifted), half = u >> 1;
-    float scale = pbp_bits_setf(half << 23), scale2 = pbp_bits_setf((u - half) << 23);
-    *low = (tail - (p - 1.0f)) * scale * scale2;
-    return p * scale * scale2;
+    float scale = pbp_bits_setf(pbp_bits_getf(shifted) << 23) * 0x1p-64f;
+    *low = (tail - (p - 1.0f)) * scale;
+    return p * scale;
 }
 
 /* Error: 0.98 ulp. */
 PBP_INLINE float pbp_sigmoidf(float x)
 {
     float e_low;
-    float e = pbp_exp_negativef(fabsf(x), &e_low);
+    float e = pbp_exp_negativef(x, &e_low);
     float den = 1.0f + e;
     float den_low = (e - (den - 1.0f)) + e_low;
     float num = x < 0.0f ? e : 1.0f;
@@ -1386,8 +1391,8 @@ PBP_INLINE float pbp_log_finishf(float f, float f_low, float k)
     float h = 0.5f * f * f;
     float sum = fmaf(k, PBP_LN2F_HI, f);
     float rest = fmaf(k, PBP_LN2F_HI, -sum) + f;
-    float minor = fmaf(k, PBP_LN2F_REST, s * fmaf(z, pbp_logf_poly(z), h));
-    return sum + ((rest - (h - minor)) + f_low);
+    float minor = fmaf(s, fmaf(z, pbp_logf_poly(z), h), fmaf(k, PBP_LN2F_REST, f_low) - h);
+    return sum + (rest + minor);
 }
 
 PBP_INLINE float pbp_log_pairf(float a, float b)
@@ -1408,7 +1413,7 @@ PBP_INLINE float pbp_log_endsf(float x, float y)
     return x > 0.0f ? y : end;
 }
 
-/* Error: 0.81 ulp. */
+/* Error: 0.84 ulp. */
 PBP_INLINE float pbp_logf(float x)
 {
     float k;
@@ -1418,7 +1423,7 @@ PBP_INLINE float pbp_logf(float x)
     return pbp_log_endsf(x, pbp_log_finishf(m - 1.0f, 0.0f, tiny ? k - 25.0f : k));
 }
 
-/* Error: 0.86 ulp. */
+/* Error: 0.90 ulp. */
 PBP_INLINE float pbp_log1pf(float x)
 {
     float a = 1.0f + x;
@@ -1427,20 +1432,25 @@ PBP_INLINE float pbp_log1pf(float x)
     return fabsf(x) < 0x1p-25f ? x : y;
 }
 
-/* Error: 1.17 ulp. */
+PBP_INLINE float pbp_log1pf_poly(float z)
+{
+    float sq = z * z;
+    float even = 0x1.1ecbe4p-2f, odd = 0x1.1e996cp-2f;
+    even = fmaf(even, sq, 0x1.555504p-1f); odd = fmaf(odd, sq, 0x1.99d0ecp-2f);
+    return fmaf(odd, z, even);
+}
+
+/* Error: 1.74 ulp. */
 PBP_INLINE float pbp_softplusf(float x)
 {
     float e_low;
-    float e = pbp_exp_negativef(fabsf(x), &e_low);
-    float a = 1.0f + e;
-    float b = (e - (a - 1.0f)) + e_low;
-    int big = a > 0x1.6a09e6p+0f;
-    float half = big ? 0.5f : 1.0f;
-    float head = fmaf(a, half, -1.0f), scaled = b * half;
-    float f = head + scaled;
-    float y = pbp_log_finishf(f, scaled - (f - head), big ? 1.0f : 0.0f);
-    y = e < 0x1p-25f ? e : y;
-    return x > 0.0f ? x + y : y;
+    float e = pbp_exp_negativef(x, &e_low);
+    float s = e / (2.0f + e);
+    float z = s * s;
+    float half = 0.5f * e;
+    float minor = fmaf(-1.5f, e_low, fmaf(z, pbp_log1pf_poly(z), half * e));
+    float y = e + fmaf(-half, e, fmaf(s, minor, e_low));
+    return (x > 0.0f ? x : 0.0f) + y;
 }
 
 /* The others go through float64 and are rounded twice, at most 0.51 ulp; huge results overflow to

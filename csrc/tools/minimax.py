@@ -158,6 +158,8 @@ TARGETS = {
     "exp2": (EXP2, plus(".01"), -HALF, HALF, 11, 53),
     "log": (LOG, plus(".001"), 0, S2, 7, 53),
     "logf": (LOG, plus(".001"), 0, S2, 3, 24),
+    "log1p": (LOG, plus(".001"), 0, mpf(1) / 9 * mpf("1.0001"), 10, 53),
+    "log1pf": (LOG, plus(".001"), 0, mpf(1) / 9 * mpf("1.0001"), 4, 24),
     "pow": (POW, plus("1e-5", 2), 0, S2, 9, 53),
     "sin": (SIN, plus(".003"), 0, Z, 6, 53),
     "cos": (COS, plus(".0003", 2), 0, Z, 6, 53),

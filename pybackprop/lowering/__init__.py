@@ -2,7 +2,8 @@
 
 ``plan`` decides which values are computed straight into their place (an adjoint, a part of a
 concatenation, an output) and which nodes melt into their consumer; ``emit`` walks the graph and
-emits symbolic instructions; ``loop`` does the same for scans and their frames; ``order`` keeps
+emits symbolic instructions, by the rules in ``maps``, ``scalars``, ``reductions``, ``views``,
+``kernels`` and ``linalg``; ``loop`` does the same for scans and their frames; ``order`` keeps
 chains of scalar instructions in loops together; ``arena`` gives every slot an address by liveness;
 ``tape`` writes the bytes that docs/tape.md describes.
 """

@@ -12,9 +12,10 @@ import numpy as np
 from ..graph import CONSTANT, INPUT
 from ..primitives import control
 from ..primitives import elementwise as e
-from .emit import F64, SCALAR, Instruction, Loop, is_scalar
+from .instruction import F64, SCALAR, Instruction, Loop
 from .layout import ARENA, WINDOW, Ref, Root, contiguous_strides
 from .plan import VIEWS, Scope, Target
+from .scalars import is_scalar
 
 BOOL = np.dtype(np.bool_)
 

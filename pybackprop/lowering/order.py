@@ -9,7 +9,7 @@ is read and written stays the same for each instruction, and so do the bits of a
 
 from heapq import heappop, heappush
 
-from .emit import SCALAR
+from .instruction import SCALAR
 
 # Cycles until a result can be used, roughly.
 _LATENCY = {"DIV": 13, "RECIPROCAL": 13, "SQRT": 20, "MOV": 1, "SLOAD": 4, "SSTORE": 4}

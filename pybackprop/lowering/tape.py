@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from .arena import plan
-from .emit import BOOL, F64, SCALAR
+from .instruction import BOOL, F64, SCALAR
 from .layout import ARENA, CONST, INPUT, OUTPUT
 
 NONE = 0xFFFFFFFF

@@ -8,9 +8,10 @@ their order.
 
 import numpy as np
 
-from .emit import F64, Instruction, Loop, is_scalar
+from .instruction import F64, Instruction, Loop
 from .layout import ARENA, WINDOW, Local, Ref, Root, collapse
 from .plan import Scope, Slot, Target
+from .scalars import is_scalar
 
 
 def lower_tiles(low, node):

@@ -493,7 +493,8 @@ def reduce(runnable):
 
 def _recipe(function):
     """Describe a function by picklable parts: itself, or how it was transformed from another."""
-    if getattr(function, "__globals__", None) is vars(api) and hasattr(function, "recipe"):
+    ours = getattr(function, "__globals__", {}).get("__package__") == api.__name__
+    if ours and hasattr(function, "recipe"):
         transformation, inner, options = function.recipe
         return (transformation, _recipe(inner), options)
     # Pickled now, so that one that cannot be is found out.

@@ -23,7 +23,8 @@ from collections import OrderedDict
 import numpy as np
 
 from ._core import flatten
-from .api import _named, _operands, _regroup, _selected_leaves, _trace_for, grad
+from .api import grad
+from .api.recording import named_after, operands_of, regroup, selected_leaves, trace_for
 from .compiled import Compiled, as_plain
 from .compressed import choose
 from .differentiate import inline
@@ -67,7 +68,7 @@ class SparseJacobian:
         static = options.get("static_argnums", ())
         self.static = frozenset((static,) if isinstance(static, int) else tuple(static))
         self.plans = OrderedDict()
-        _named(self, function, "jacobian" if order == 1 else "hessian")
+        named_after(self, function, "jacobian" if order == 1 else "hessian")
         Compiled(function, **options)  # Refuses wrong options now.
 
     def __repr__(self):
@@ -143,7 +144,7 @@ class Plan:
         self._leaves = leaves
         self.index_leaves = []
         self.compiled = Compiled(
-            _named(lambda *a, **k: self._record(owner, a, k), owner.function, "jacobian"),
+            named_after(lambda *a, **k: self._record(owner, a, k), owner.function, "jacobian"),
             **owner.options,
         )
         self.compiled.lower(*plain_args, **plain_kwargs)
@@ -168,7 +169,7 @@ class Plan:
             rows.append([_with_data(pattern, vector[a:b]) for a, b, pattern in row])
         if self._plain:
             return rows[0][0]
-        rows = [_regroup(row, self._trees, self._single) for row in rows]
+        rows = [regroup(row, self._trees, self._single) for row in rows]
         return self._out_tree.unflatten(
             [rows[x] if kind == "value" else x for kind, x in self._out_kinds]
         )
@@ -177,12 +178,12 @@ class Plan:
 
     def _record(self, owner, args, kwargs):
         """Record the function that computes the entries."""
-        chosen, self._trees, self._single = _selected_leaves(owner.argnums, args)
-        traced, wrt = _trace_for(owner.function, args, kwargs, chosen)
+        chosen, self._trees, self._single = selected_leaves(owner.argnums, args)
+        traced, wrt = trace_for(owner.function, args, kwargs, chosen)
         self._out_tree, self._out_kinds = traced.out_tree, traced.out_kinds
         self._plain = traced.out_kinds == [("value", 0)] and self._single and len(wrt) == 1
         self._plain = self._plain and traced.rebuild([None]) is None
-        self._plain = self._plain and _regroup([0], self._trees, True) == 0
+        self._plain = self._plain and regroup([0], self._trees, True) == 0
         with open_graph("function", current_graph().rewrites) as graph:
             inputs = [graph.add_input(v.shape, v.dtype, v.weak) for v in traced.graph.inputs]
             graph.close(inline(traced.graph, inputs))
@@ -196,7 +197,7 @@ class Plan:
                 raise DifferentiationError(
                     f"the function returned {describe(output)}, which has no derivative"
                 )
-        operands = _operands(traced)
+        operands = operands_of(traced)
         known = self._known(graph, wrt, operands)
         choice = choose(graph, wrt, known, owner.mode)
         self.mode, self.colours = choice.mode, choice.count

@@ -53,6 +53,51 @@
 #define PBP_MIN_OF_STEP(F, s, x, y) ((s) <= (x) || (s) != (s) ? (s) : (x))
 #define PBP_MIN_OF_FOLD(s, x) PBP_MIN_OF_STEP(, s, x, x)
 
+/* The whole rounds of the lanes, kept in registers: GCC leaves an array of lanes in memory. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__AVX2__) && defined(__FMA__)
+typedef double pbp_quad __attribute__((vector_size(32), aligned(8), may_alias));
+typedef float pbp_quadf __attribute__((vector_size(32), aligned(4), may_alias));
+#define PBP_SUM_STEPS(F, V, s, x, y) ((s) + *(const V *)(x))
+#define PBP_PROD_STEPS(F, V, s, x, y) ((s) * *(const V *)(x))
+#define PBP_DOT_STEPS(F, V, s, x, y) PBP_DOT_QUAD##F(*(const V *)(x), *(const V *)(y), s)
+#define PBP_DOT_QUAD(x, y, s) __builtin_ia32_vfmaddpd256(x, y, s)
+#define PBP_DOT_QUADf(x, y, s) __builtin_ia32_vfmaddps256(x, y, s)
+#define PBP_AHEAD(OP, T, F, V)                                                                     \
+    PBP_SHORT int64_t pbp_ahead_##OP##F(T *s, int64_t n, const T *a, const T *b)                   \
+    {                                                                                              \
+        const int64_t lanes = 128 / sizeof(T), width = 32 / sizeof(T);                             \
+        V *const v = (V *)s;                                                                       \
+        V s0 = v[0], s1 = v[1], s2 = v[2], s3 = v[3];                                              \
+        int64_t i = 0;                                                                             \
+        (void)b;                                                                                   \
+        for (; i + lanes <= n; i += lanes) {                                                       \
+            const T *const x = a + i, *const y = b + i;                                            \
+            (void)y;                                                                               \
+            s0 = PBP_##OP##_STEPS(F, V, s0, x, y);                                                 \
+            s1 = PBP_##OP##_STEPS(F, V, s1, x + width, y + width);                                 \
+            s2 = PBP_##OP##_STEPS(F, V, s2, x + 2 * width, y + 2 * width);                         \
+            s3 = PBP_##OP##_STEPS(F, V, s3, x + 3 * width, y + 3 * width);                         \
+        }                                                                                          \
+        v[0] = s0, v[1] = s1, v[2] = s2, v[3] = s3;                                                \
+        return i;                                                                                  \
+    }
+PBP_AHEAD(SUM, double, , pbp_quad)
+PBP_AHEAD(SUM, float, f, pbp_quadf)
+PBP_AHEAD(PROD, double, , pbp_quad)
+PBP_AHEAD(PROD, float, f, pbp_quadf)
+PBP_AHEAD(DOT, double, , pbp_quad)
+PBP_AHEAD(DOT, float, f, pbp_quadf)
+#define PBP_SUM_AHEAD(F, s, n, a, b) pbp_ahead_SUM##F(s, n, a, b)
+#define PBP_PROD_AHEAD(F, s, n, a, b) pbp_ahead_PROD##F(s, n, a, b)
+#define PBP_DOT_AHEAD(F, s, n, a, b) pbp_ahead_DOT##F(s, n, a, b)
+#else
+#define PBP_SUM_AHEAD(F, s, n, a, b) 0
+#define PBP_PROD_AHEAD(F, s, n, a, b) 0
+#define PBP_DOT_AHEAD(F, s, n, a, b) 0
+#endif
+#define PBP_MAX_OF_AHEAD(F, s, n, a, b) 0
+#define PBP_MIN_OF_AHEAD(F, s, n, a, b) 0
+
 /* A row comes in chunks of a multiple of N elements, the last one of any length, that do not cross
    a border of 4,096 elements.  `part` is a binary counter of blocks. */
 #define PBP_REDUCTION(OP, T, F, N, FIRST)                                                          \
@@ -80,7 +125,7 @@
     PBP_SHORT void pbp_steps_##OP##F(T *PBP_RESTRICT s, int64_t n, const T *PBP_RESTRICT a,        \
                                      const T *PBP_RESTRICT b)                                      \
     {                                                                                              \
-        int64_t i = 0;                                                                             \
+        int64_t i = PBP_##OP##_AHEAD(F, s, n, a, b);                                               \
         (void)b;                                                                                   \
         for (; i + N <= n; i += N) {                                                               \
             PBP_LOOP                                                                               \
@@ -100,9 +145,21 @@
         pbp_steps_##OP##F(s, n, a, b);                                                             \
         memcpy(lane, s, sizeof s);                                                                 \
     }                                                                                              \
-    PBP_PART T pbp_block_##OP##F(int64_t n, const T *a, const T *b)                                \
+    PBP_SHORT T pbp_whole_##OP##F(int64_t n, const T *a, const T *b)                               \
     {                                                                                              \
         T lane[N];                                                                                 \
+        for (int j = 0; j < N; j++) {                                                              \
+            lane[j] = FIRST;                                                                       \
+        }                                                                                          \
+        pbp_steps_##OP##F(lane, n, a, b);                                                          \
+        return pbp_fold_##OP##F(lane);                                                             \
+    }                                                                                              \
+    PBP_CALL T pbp_long_##OP##F(int64_t n, const T *a, const T *b)                                 \
+    {                                                                                              \
+        return pbp_whole_##OP##F(n, a, b);                                                         \
+    }                                                                                              \
+    PBP_PART T pbp_block_##OP##F(int64_t n, const T *a, const T *b)                                \
+    {                                                                                              \
         (void)b;                                                                                   \
         if (n < N) {                                                                               \
             T s = FIRST;                                                                           \
@@ -111,15 +168,8 @@
             }                                                                                      \
             return s;                                                                              \
         }                                                                                          \
-        for (int j = 0; j < N; j++) {                                                              \
-            lane[j] = FIRST;                                                                       \
-        }                                                                                          \
-        if (PBP_KNOWN(n) && n <= 8 * N) {                                                          \
-            pbp_steps_##OP##F(lane, n, a, b);                                                      \
-        } else {                                                                                   \
-            pbp_lanes_##OP##F(lane, n, a, b);                                                      \
-        }                                                                                          \
-        return pbp_fold_##OP##F(lane);                                                             \
+        return PBP_KNOWN(n) && n <= 8 * N ? pbp_whole_##OP##F(n, a, b)                             \
+                                          : pbp_long_##OP##F(n, a, b);                             \
     }                                                                                              \
     PBP_PART void pbp_push_##OP##F(pbp_state_##OP##F *state, T s)                                  \
     {                                                                                              \
@@ -137,7 +187,7 @@
     PBP_PART void pbp_chunk_##OP##F(pbp_state_##OP##F *state, int64_t n, const T *a, const T *b)   \
     {                                                                                              \
         if (state->filled == 0) {                                                                  \
-            if (n < N) {                                                                           \
+            if (n < N || n == 4096) {                                                              \
                 pbp_push_##OP##F(state, pbp_block_##OP##F(n, a, b));                               \
                 return;                                                                            \
             }                                                                                      \

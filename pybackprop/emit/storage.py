@@ -192,7 +192,7 @@ class Storage:
         return -(-memory.top // ALIGNMENT) * ALIGNMENT
 
     def _replaced(self, root, number, ending):
-        """Give a root whose life ends in the group that begins another's, which may be in its place."""
+        """Give a root whose place another may take in the group where it is read last, or None."""
         if not ending or root.pinned:
             return None
         group = next((s for s in self.touches[root].steps if s.number == number), None)

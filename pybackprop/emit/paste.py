@@ -62,6 +62,7 @@ def _parts():
 def _split(text):
     """Parts of a header, without its guard, includes and comments that belong to nothing."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    text = re.sub(r" +\\$", r" \\", text, flags=re.M)  # the margin of macros
     parts, lines = [], []
     braces = conditions = 0
     for line in text.split("\n"):

@@ -15,9 +15,9 @@ from .errors import TraceError
 from .graph import CONSTANT, Value, _stack, leaked
 from .mutation import is_array, note_array, separate, writable_graph
 from .numpy import (
-    _foreign,
     _assign,
     _choosing,
+    _foreign,
     _indexing,
     _picking,
     _products,
@@ -32,7 +32,6 @@ from .numpy import (
 from .numpy._common import (
     READ,
     NoGraphError,
-    as_value,
     doing,
     here,
     is_number,
@@ -457,9 +456,7 @@ _REFUSED = {
     ),
     **{
         name: _outside(name, _RETURNED)
-        for name in (
-            "tobytes", "tofile", "dump", "dumps", "byteswap", "getfield", "setfield", "setflags"
-        )  # fmt: skip
+        for name in "tobytes tofile dump dumps byteswap getfield setfield setflags".split()
     },
 }
 
@@ -467,9 +464,7 @@ _REFUSED = {
 def _attribute_of_memory(name):
     def get(self):
         # AttributeError keeps hasattr() of other libraries truthful.
-        raise AttributeError(
-            f"a traced value has no {name}: it has no memory while tracing"
-        )
+        raise AttributeError(f"a traced value has no {name}: it has no memory while tracing")
 
     return property(get)
 

@@ -7,9 +7,9 @@ a new handle, so that two arrays are two handles even where equal nodes are one;
 up when a node is recorded. Assigning computes the new contents and lets the handle stand for them.
 
 What NumPy makes a view of another array is a handle that remembers its source and the rearranging
-primitive in between (reshape, transpose, slice, flip, broadcast, real and imaginary part). When the source has changed it is
-computed anew; an assignment through it goes the other way, into the source. Functions that do not
-assign never come here and pay nothing.
+primitive in between (reshape, transpose, slice, flip, broadcast, real and imaginary part). When the
+source has changed it is computed anew; an assignment through it goes the other way, into the
+source. Functions that do not assign never come here and pay nothing.
 """
 
 import numpy as np

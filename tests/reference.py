@@ -50,7 +50,6 @@ def _matmul(a, b, transpose_a, transpose_b):
     return np.matmul(a, b)
 
 
-
 def _rounded(exact):
     return lambda *operands: exact(*operands).astype(operands[0].dtype)
 

@@ -58,9 +58,7 @@ class Sample:
     @property
     def floating(self):
         """Numbers of the operands that derivatives are taken by."""
-        return [
-            i for i, a in enumerate(self.arrays) if a.dtype.kind == "f" and i not in self.fixed
-        ]
+        return [i for i, a in enumerate(self.arrays) if a.dtype.kind == "f" and i not in self.fixed]
 
     def with_dtype(self, dtype):
         """The sample with floating operands of another dtype."""
@@ -322,7 +320,8 @@ _SPECIAL = {
     "betaln": ((0.4, 5), (0.4, 12)), "expn": (2.0, (0.3, 4)), "exprel": (1.0, (-2, 2)),
     "log1prel": (1.0, (-0.4, 4)), "ierfcx": (1.0, (-1, 3)), "jv": (2.0, (0.5, 9)),
     "yv": (2.0, (1.5, 9)), "iv": (2.0, (0.5, 4)), "ive": (2.0, (0.5, 4)), "kv": (2.0, (0.8, 4)),
-    "kve": (2.0, (0.8, 4)), "zeta": (1.0, (1.8, 4), (0.7, 4)), "gammainc": (1.0, (0.7, 4), (0.5, 5)),
+    "kve": (2.0, (0.8, 4)), "zeta": (1.0, (1.8, 4), (0.7, 4)),
+    "gammainc": (1.0, (0.7, 4), (0.5, 5)),
     "gammaincc": (0.0, (0.7, 4), (0.5, 5)), "betainc": ((0.7, 4), (0.7, 4), (0.2, 0.8)),
     "betainc_a": ((0.7, 4), (0.7, 4), (0.2, 0.8)), "betainc_b": ((0.7, 4), (0.7, 4), (0.2, 0.8)),
     "betainc_aa": ((0.7, 4), (0.7, 4), (0.2, 0.8)), "betainc_ab": ((0.7, 4), (0.7, 4), (0.2, 0.8)),

@@ -142,7 +142,7 @@ def test_what_does_not_repeat_is_refused(short):
                 b = b / (1.0 + a * a)
         return a + b
 
-    with pytest.raises(errors.UnsupportedError, match="do not repeat.*scan"):
+    with pytest.raises(errors.UnsupportedError, match=r"do not repeat.*scan"):
         bp.compile(f, backend="native")(X)
 
 

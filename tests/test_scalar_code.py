@@ -132,5 +132,3 @@ def test_order_keeps_what_is_read_and_written():
     wanted_carry, wanted = plain(p, xs)
     np.testing.assert_allclose(carry, wanted_carry, rtol=1e-13)
     np.testing.assert_allclose(ys, wanted, rtol=1e-13)
-
-

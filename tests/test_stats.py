@@ -45,8 +45,10 @@ METHODS = ("logpdf", "pdf", "cdf", "sf", "logcdf", "logsf")
 def has(name, method):
     if name == "t" or (name == "vonmises" and method != "ppf"):
         return method in ("logpdf", "pdf")
-    return not (name == "vonmises" or (name in ("gamma", "chi2", "invgamma", "beta", "truncnorm")
-                                       and method == "ppf"))
+    return not (
+        name == "vonmises"
+        or (name in ("gamma", "chi2", "invgamma", "beta", "truncnorm") and method == "ppf")
+    )
 
 
 @pytest.mark.parametrize("method", [*METHODS, "ppf"])
@@ -69,7 +71,7 @@ def test_values(name, method):
         np.testing.assert_allclose(found, wanted, rtol=rtol, atol=1e-13)
         # By position, traced, with names; float32 stays float32.
         np.testing.assert_array_equal(function(moved, *shapes, *given.values()), found)
-        traced = bp.compile(lambda v, *s: function(v, *s, **given))  # noqa: B023
+        traced = bp.compile(lambda v, *s: function(v, *s, **given))
         np.testing.assert_allclose(traced(moved, *shapes), found, rtol=1e-14, atol=1e-15)
         assert function(moved.astype(np.float32), *shapes, **given).dtype == np.float32
 
@@ -153,8 +155,22 @@ def test_derivatives(name):
         assert np.isclose(second, wide, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["expon", "gamma", "beta", "lognorm", "pareto", "truncnorm",
-                                  "weibull_min", "invgamma", "halfnorm", "uniform", "chi2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "expon",
+        "gamma",
+        "beta",
+        "lognorm",
+        "pareto",
+        "truncnorm",
+        "weibull_min",
+        "invgamma",
+        "halfnorm",
+        "uniform",
+        "chi2",
+    ],
+)
 def test_no_derivative_outside(name):
     _, shapes = CONTINUOUS[name]
     x = np.array([-3.0, -2.0, 0.5 if name != "pareto" else 1.5])
@@ -186,8 +202,9 @@ def test_discrete_values(name):
             continue
         for given in ({}, {"loc": 2}):
             wanted = getattr(getattr(theirs, name), method)(k, *shapes, **given)
-            np.testing.assert_allclose(function(k, *shapes, **given), wanted, rtol=2e-12,
-                                       atol=1e-14)
+            np.testing.assert_allclose(
+                function(k, *shapes, **given), wanted, rtol=2e-12, atol=1e-14
+            )
         halves = getattr(getattr(theirs, name), method)(k + 0.5, *shapes)
         np.testing.assert_allclose(function(k + 0.5, *shapes), halves, rtol=2e-12, atol=1e-14)
     assert np.isnan(getattr(ours, name).logpmf(1.0, *[-1.0] * len(shapes)))

@@ -7,6 +7,7 @@ each instruction once. Run it again when instructions or their order change:
     python csrc/tools/scalar_pairs.py
 """
 
+import itertools
 import pathlib
 import struct
 from collections import Counter
@@ -199,7 +200,7 @@ def count():
     chosen = []
     weights = Counter()
     for body in every:
-        for first, second in zip(body, body[1:], strict=False):
+        for first, second in itertools.pairwise(body):
             if first and second:
                 weights[first, second] += 1.0 / len(body)
     chosen = [pair for pair, _ in weights.most_common(MOST)]

@@ -170,7 +170,7 @@ def inv_boxcox1p(y, lmbda):
 
 
 def _relative(x, y):
-    """x log(x / y) where both are positive, and where that is so; 0 elsewhere."""
+    """The product x log(x / y) where both are positive, else 0, and where that is so."""
     zero, one = like(0, x), like(1, x)
     both = ew.logical_and(ew.less(zero, x), ew.less(zero, y))
     safe_x, safe_y = ew.select(both, x, one), ew.select(both, y, one)

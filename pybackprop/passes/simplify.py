@@ -420,7 +420,8 @@ def _joined(a, b, axis):
     if first["steps"][axis] != 1 or first["stops"][axis] != second["starts"][axis]:
         return None
     for key in ("starts", "stops"):
-        if any(x != y for i, (x, y) in enumerate(zip(first[key], second[key], strict=True)) if i != axis):
+        pairs = zip(first[key], second[key], strict=True)
+        if any(x != y for i, (x, y) in enumerate(pairs) if i != axis):
             return None
     stops = list(first["stops"])
     stops[axis] = second["stops"][axis]

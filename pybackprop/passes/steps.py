@@ -1,11 +1,13 @@
 """Loops over scalars: what is no recurrence leaves the loop and is computed for all steps at once.
 
 Of the carries of a scan, some only add up (a sum of squared errors, a log-likelihood), some hand on
-what was computed from the slices (the last values of a series), and the rest is the recurrence proper.
+what was computed from the slices (the last values of a series), and the rest is the recurrence
+proper.
 
 * A carry whose new value depends on slices, and on carries of its own kind without going round in a
   circle, is known for all steps without a loop: it is its new values, moved on by one step.
-* A carry that terms are only added to or subtracted from is its first value plus the sum of the terms.
+* A carry that terms are only added to or subtracted from is its first value plus the sum of the
+  terms.
 * The loop keeps the rest and hands out what the terms and outputs read of it.
 
 So the likelihood of an autoregression is array code throughout, and that of a Kalman filter takes
@@ -121,7 +123,7 @@ class _Parts:
 
     def _find_dependences(self):
         """Per value, the carries that it depends on, as bits; sums are apart."""
-        self.depends = {v: 0 for v in self.body.inputs}
+        self.depends = dict.fromkeys(self.body.inputs, 0)
         for i, carry in enumerate(self.carries):
             self.depends[carry] = 1 << i
         for node in self.body.nodes:

@@ -476,7 +476,8 @@ class _Plan:
             {
                 "body": body, "tail": tail, "rows": self.rows, "extent": extent,
                 "segments": segments, "n_shared": len(shared),
-                "axes": tuple([self.axis[v] for v in sliced]), "outputs": tuple(sums), "columns": columns,
+                "axes": tuple([self.axis[v] for v in sliced]), "outputs": tuple(sums),
+                "columns": columns,
             },
         )  # fmt: skip
         env.update(zip(outputs, made, strict=True))

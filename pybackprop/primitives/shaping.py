@@ -164,9 +164,7 @@ class SliceSet(Primitive):
             o if b else broadcast(o, (size, *o.shape))
             for o, b in zip(operands, batched, strict=True)
         )
-        return [
-            slice_set(x, updates, starts=(0, *starts), stops=(size, *stops), steps=(1, *steps))
-        ]
+        return [slice_set(x, updates, starts=(0, *starts), stops=(size, *stops), steps=(1, *steps))]
 
     def lower(self, lowering, node):
         lowering.slice_set(node)

@@ -13,7 +13,15 @@ import math
 import numpy as np
 
 from ..errors import DifferentiationError
-from .base import add_tangents, broadcast, constant, constant_value, is_constant, product, unbroadcast
+from .base import (
+    add_tangents,
+    broadcast,
+    constant,
+    constant_value,
+    is_constant,
+    product,
+    unbroadcast,
+)
 from .elementwise import (
     Elementwise,
     add,
@@ -361,9 +369,7 @@ class LogNdtr(Special):
 
     def partials(self, x, *, y):
         return (
-            lambda: _times(
-                reciprocal(erfcx(_times(x, -math.sqrt(0.5)))), math.sqrt(2 / math.pi)
-            ),
+            lambda: _times(reciprocal(erfcx(_times(x, -math.sqrt(0.5)))), math.sqrt(2 / math.pi)),
         )
 
 
@@ -560,11 +566,7 @@ class I1e(Special):
     name, instruction = "i1e", "I1E"
 
     def partials(self, x, *, y):
-        return (
-            lambda: subtract(
-                _times(add(i0e(x), ive.at(2, x)), 0.5), multiply(sign(x), y)
-            ),
-        )
+        return (lambda: subtract(_times(add(i0e(x), ive.at(2, x)), 0.5), multiply(sign(x), y)),)
 
 
 lgamma, digamma, gamma, rgamma, betaln = Lgamma(), Digamma(), Gamma(), Rgamma(), Betaln()

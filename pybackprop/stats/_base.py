@@ -6,6 +6,7 @@ NaN for parameters outside their domain are done here once. Outside of its suppo
 """
 
 import math
+from types import MappingProxyType
 
 from .._special.common import floats, like
 from ..graph import Value
@@ -57,7 +58,7 @@ class Distribution:
     name = ""
     shapes = ()
     tail = ("loc", "scale")
-    defaults = {"loc": 0.0, "scale": 1.0}
+    defaults = MappingProxyType({"loc": 0.0, "scale": 1.0})
 
     def __init__(self):
         self._compiled = {}
@@ -247,7 +248,7 @@ class Discrete(Distribution):
     """
 
     tail = ("loc",)
-    defaults = {"loc": 0.0}
+    defaults = MappingProxyType({"loc": 0.0})
     low = 0
     below = above = None
 

@@ -313,8 +313,9 @@ class Truncnorm(Continuous):
         right = ew.less(zero, a)
         low, high = ew.select(right, ew.negative(b), a), ew.select(right, ew.negative(a), b)
         central = ew.less(zero, high)
-        safe_low, safe_high = ew.select(central, ew.negative(one), low), ew.select(
-            central, zero, high
+        safe_low, safe_high = (
+            ew.select(central, ew.negative(one), low),
+            ew.select(central, zero, high),
         )
         top = sp.log_ndtr(safe_high)
         far = ew.equal(safe_low, like(-math.inf, a))

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from .._special.common import floats, like, plus, times
-from ..graph import Value
 from ..linalg import solve_triangular
 from ..numpy._eager import surface
 from ..numpy._shaping import to_shape

@@ -349,9 +349,7 @@ def test_products(name, data):
     m, k, n = (data.draw(st.integers(0, 4)) for _ in range(3))
     n = m if name == "vecdot" else n
     dtype = data.draw(st.sampled_from(("float32", "float64", "int64", "int32")))
-    a, b = (
-        data.draw(hnp.arrays(dtype, s, elements=st.integers(-4, 4))) for s in ((m, k), (k, n))
-    )
+    a, b = (data.draw(hnp.arrays(dtype, s, elements=st.integers(-4, 4))) for s in ((m, k), (k, n)))
     both(PRODUCTS[name], a, b)
 
 

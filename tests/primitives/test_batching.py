@@ -73,7 +73,9 @@ def test_batch(sample):
 def test_nested(name):
     sample = max(thinned(SAMPLES[name]), key=lambda s: (s.arrays[0].ndim, s.arrays[0].size < 300))
     arrays = [
-        np.stack([np.stack([a] * 2)] * SIZE) if i in sample.fixed else variants(variants(a, 2), SIZE)
+        np.stack([np.stack([a] * 2)] * SIZE)
+        if i in sample.fixed
+        else variants(variants(a, 2), SIZE)
         for i, a in enumerate(sample.arrays)
     ]
     single = Compiled(sample.apply)

@@ -122,7 +122,8 @@ class Numeric(Elementwise):
 
     def infer(self, *operands):
         dtype = operands[0].dtype
-        if dtype in FLOATS and all([o.dtype is dtype and o.shape == () for o in operands]):
+        # A list, as this is asked of every scalar node and a generator takes longer.
+        if dtype in FLOATS and all([o.dtype is dtype and o.shape == () for o in operands]):  # noqa: C419
             return (), dtype
         dtype = same_dtype(self.name, *operands)
         if dtype.kind not in "iuf" and not (self.complexes and dtype.kind == "c"):

@@ -167,3 +167,25 @@ def test_text_does_not_depend_on_the_process():
 
     made = {text_of(bp.value_and_grad(f).function, X, X) for _ in range(3)}
     assert len(made) == 1
+
+
+def test_what_a_group_makes_takes_the_place_of_what_it_reads_last():
+    """A product is shifted, scaled by its rows' sums and multiplied back: one array, not three."""
+
+    def f(x, w, shift):
+        y = x @ w - shift
+        return (y * np.sum(y * y, 1, keepdims=True)) @ w.T
+
+    x, w, shift = np.ones((40, 30)), np.ones((30, 50)), np.ones(50)
+    assert emit_native(lowering_of(f, x, w, shift)).arena_bytes < 1.5 * 40 * 50 * 8
+
+
+def test_what_is_read_elsewhere_keeps_its_place():
+    """The product is read one row further on, where an in-place loop would have written."""
+
+    def f(x, w):
+        y = x @ w
+        return (y[1:] - y[:-1]) @ w.T
+
+    source = emit_native(lowering_of(f, np.ones((41, 30)), np.ones((30, 50))))
+    assert source.arena_bytes >= 2 * 40 * 50 * 8

@@ -118,3 +118,52 @@ def test_functions_and_sums_of_short_rows(n, dtype):
     for one, other in zip(*slopes, strict=True):
         np.testing.assert_array_equal(one, other)
     bp.check_grads(loss, (x.astype(np.float64), w.astype(np.float64)), order=1)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_of_any_length(dtype):
+    """Lanes in registers, lanes in place, blocks and their rests: the bits of the interpreter."""
+    lengths = (3, 16, 17, 32, 47, 64, 128, 129, 255, 257, 497, 4095, 4096, 4097, 9000)
+    rows = [(1 + 0.01 * RNG.normal(size=(2, n))).astype(dtype) for n in lengths]
+    vectors = [RNG.normal(size=n).astype(dtype) for n in lengths]
+
+    def sums(rows, vectors):
+        made = []
+        for x, y in zip(rows, vectors, strict=True):
+            z = x - y
+            made += [np.sum(x, 1), np.prod(x, 1), x @ y, np.sum(z * x, 1), np.sum(z, 1)]
+            made += [np.max(z, 1), np.min(x, 1)]
+        return made
+
+    plain = bp.compile(sums)(rows, vectors)
+    native = bp.compile(sums, backend="native")(rows, vectors)
+    for a, b, expected in zip(plain, native, sums(rows, vectors), strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, expected, rtol=300 * np.finfo(dtype).eps, atol=1e-3)
+
+
+def test_results_in_the_place_of_operands():
+    """Joined loops write over what they read last, but not over what another element reads."""
+    x, w, v = RNG.normal(size=(40, 30)), RNG.normal(size=(30, 50)), RNG.normal(size=50)
+
+    def chain(x, w, v):
+        y = x @ w - v
+        z = np.exp(0.01 * y) * np.sum(y * y, 1, keepdims=True)
+        turned = np.sin(1e-4 * (z @ w.T)) + np.tanh(x)
+        return (turned[1:] - turned[:-1]) @ w, (y * np.cumsum(z, 1)) @ w.T
+
+    for made, known in zip(both_of(chain, x, w, v), chain(x, w, v), strict=True):
+        np.testing.assert_allclose(made, known, rtol=1e-11, atol=1e-11)
+    for made in both_of(bp.grad(lambda *a: sum(np.sum(r) for r in chain(*a))), x, w, v):
+        assert np.all(np.isfinite(made))
+
+
+def both_of(function, *arguments):
+    """As ``both``, of several results."""
+    plain = bp.compile(function)(*arguments)
+    native = bp.compile(function, backend="native")(*arguments)
+    plain, native = (r if isinstance(r, (tuple, list)) else [r] for r in (plain, native))
+    for a, b in zip(plain, native, strict=True):
+        np.testing.assert_array_equal(np.asarray(b), np.asarray(a))
+    return plain

@@ -102,7 +102,8 @@ typedef LANE_INT N(mask) __attribute__((vector_size(LANE_BYTES), may_alias));
 /* ---- lanes ---- */
 
 #define SPLAT(x) ((N(vec)){0} + (T)(x))
-#define ABS(v) ((N(vec))((N(mask))(v) & ~(N(mask))SPLAT(-0.0)))
+/* -SPLAT(0), as 0 + -0.0 is 0. */
+#define ABS(v) ((N(vec))((N(mask))(v) & ~(N(mask))(-SPLAT(0))))
 
 /* x in lanes where m is all ones, y where it is 0. */
 INLINE N(vec) N(select)(N(mask) m, N(vec) x, N(vec) y)

@@ -244,3 +244,14 @@ def test_saved_and_exported(tmp_path):
     np.testing.assert_array_equal(bp.load(tmp_path / "f.tape")(a), wanted)
     with pytest.raises(bp.errors.UnsupportedError, match="exported as C"):
         f.export_c(tmp_path, "f")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_pivots_by_size(dtype):
+    """Pivots are chosen by size: a large negative number goes before a tiny positive one."""
+    tiny = np.finfo(dtype).eps / 64
+    a = np.array([[tiny, 1, 0], [-1, 1, 2], [0, -3, 1]], dtype)
+    b = np.array([1, 2, 3], dtype)
+    found = bp.compile(np.linalg.solve)(np.stack([a, -a, a.T]), np.stack([b] * 3)[..., None])
+    wanted = np.linalg.solve(np.stack([a, -a, a.T]).astype(float), b[:, None].astype(float))
+    np.testing.assert_allclose(found, wanted, rtol=20 * np.finfo(dtype).eps)

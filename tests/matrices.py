@@ -193,6 +193,43 @@ def eigh(a, *, upper=False):
     return w, _positive(v)
 
 
+@stacked
+def eig(a):
+    """Parts of the eigenvalues and vectors, in NumPy's order, to the precision of the operand.
+
+    NumPy's are refined by Newton's steps. Vectors have length 1, their largest element is positive.
+    """
+    n, wide = len(a), np.result_type(a, np.complex64)
+    w, v = (x.astype(wide) for x in np.linalg.eig(a.astype(float)))
+    for k in range(n if wide.itemsize > 16 else 0):
+        fixed = v[:, k].conj()
+        for _ in range(3):
+            system = np.zeros((n + 1, n + 1), wide)
+            system[:n, :n] = a - w[k] * np.eye(n)
+            system[:n, n], system[n, :n] = -v[:, k], fixed
+            rest = np.append(-(a @ v[:, k] - w[k] * v[:, k]), 1 - fixed @ v[:, k])
+            change = _eliminated(system, rest)
+            v[:, k] += change[:n]
+            w[k] += change[n]
+    largest = np.take_along_axis(v, np.argmax(np.abs(v).round(9), axis=0)[None], 0)
+    v = v * (np.abs(largest) / largest) / np.sqrt(np.sum(np.abs(v) ** 2, axis=0))
+    return tuple(x.astype(a.dtype) for x in (w.real, w.imag, v.real, v.imag))
+
+
+def _eliminated(a, b):
+    """Solve a x = b by rows, complex ones too."""
+    x = np.concatenate([a, b[:, None]], axis=1)
+    n = len(b)
+    for k in range(n):
+        p = k + int(np.argmax(np.abs(x[k:, k])))
+        x[[k, p]] = x[[p, k]]
+        x[k] /= x[k, k]
+        for i in range(n):
+            if i != k:
+                x[i] -= x[i, k] * x[k]
+    return x[:, n]
+
+
 def svd(a, *, full):
     """Of diagonal matrices with a positive, descending diagonal."""
     u, s, vt = np.linalg.svd(a, full)

@@ -74,6 +74,8 @@ EVALUATE = {name: _rounded(exact) for name, exact in special_exact.EXACT.items()
     "singular_values": matrices.singular_values,
     "eigh": matrices.eigh,
     "eigenvalues_h": matrices.eigenvalues_h,
+    "eig": matrices.eig,
+    "eigenvalues": lambda a: matrices.eig(a)[:2],
     "expm": matrices.expm,
     "cofactors": matrices.cofactors,
     "triangular_solve": lambda t, b, checked, **options: matrices.triangular(t, b, **options),

@@ -514,6 +514,11 @@ for _lead in ((), (2,)):
         _exact = lambda a, upper=_upper: matrices.eigenvalues_h(a, upper=upper)  # noqa: E731
         _add("eigenvalues_h", _a, upper=_upper, exact=_exact)
         _a = np.diag([3.0, 2, 1]) + np.zeros((*_lead, 1, 1))
+    # NumPy's order of eigenvalues and ours are one, and stay so nearby.
+    _a = np.random.default_rng(15).uniform(-0.6, 0.6, (*_lead, 4, 4))
+    _a = _a + np.array([[1.0, 2, 0, 0], [-2, 1.3, 0, 0], [0, 0, 4, 0], [0, 0, 0, -2]])
+    _add("eig", _a, exact=matrices.eig)
+    _add("eigenvalues", _a, exact=lambda a: matrices.eig(a)[:2])
     for _size in (0.01, 0.2, 1.0, 4.0):
         _add("expm", _size * _entries(*_lead, 3, 3), exact=matrices.expm)
     _add("pseudoinverse", _entries(*_lead, 3, 4), _entries(*_lead, 4, 3), smooth=False)

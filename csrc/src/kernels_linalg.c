@@ -44,6 +44,7 @@
 DECLARE_BOTH(pbp_qr)
 DECLARE_BOTH(pbp_svd)
 DECLARE_BOTH(pbp_eigh)
+DECLARE_BOTH(pbp_eig)
 DECLARE_BOTH(pbp_expm)
 
 pbp_sweep_kernel PBP_ISA_NAME(pbp_linalg_find)(uint32_t row, uint32_t dtype)
@@ -59,6 +60,7 @@ pbp_sweep_kernel PBP_ISA_NAME(pbp_linalg_find)(uint32_t row, uint32_t dtype)
         FIND_CASE(QR, pbp_qr);
         FIND_CASE(SVD, pbp_svd);
         FIND_CASE(EIGH, pbp_eigh);
+        FIND_CASE(EIG, pbp_eig);
         FIND_CASE(EXPM, pbp_expm);
     default:
         return NULL;

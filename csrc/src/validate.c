@@ -259,6 +259,7 @@ static pbp_status check_by_row(check *k)
     case PBP_ROW_QR:
     case PBP_ROW_SVD:
     case PBP_ROW_EIGH:
+    case PBP_ROW_EIG:
     case PBP_ROW_EXPM:
     case PBP_ROW_TRIANGULAR:
         return pbp_check_linalg(k);

@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from ..primitives import elementwise as ew
-from ..primitives import reduction, spectral, systems
+from ..primitives import general, reduction, spectral, systems
 from ..primitives.base import normalize_axis, zeros
 from . import _complex_systems as _complex
 from ._common import INT64, as_value, cast, scalar, static_index, unsupported
@@ -15,6 +15,7 @@ from ._eager import surface
 from ._shaping import permute, to_shape
 from ._systems import floats, floats_or_complex, require_stacked, solve
 
+EigResult = collections.namedtuple("EigResult", ["eigenvalues", "eigenvectors"])
 EighResult = collections.namedtuple("EighResult", ["eigenvalues", "eigenvectors"])
 QRResult = collections.namedtuple("QRResult", ["Q", "R"])
 SVDResult = collections.namedtuple("SVDResult", ["U", "S", "Vh"])
@@ -116,6 +117,86 @@ def eigvalsh(a, UPLO="L"):
         a = ew.make_complex(re, ew.subtract(im, systems.turned(im)))
         return _pairs_averaged(spectral.eigenvalues_h(_complex.embedded(a), upper=False))
     return spectral.eigenvalues_h(a, upper=upper)
+
+
+@surface()
+def eig(a):
+    """Eigenvalues and right eigenvectors of real square matrices, see ``numpy.linalg.eig``.
+
+    Parameters
+    ----------
+    a : (..., n, n) array_like
+        Real.
+
+    Returns
+    -------
+    eigenvalues : (..., n) array
+        Complex, also where all are real: which are is known only at the run. Of a pair that with
+        positive imaginary part comes first.
+    eigenvectors : (..., n, n) array
+        Complex; columns of length 1 whose largest element is real and positive.
+
+    Raises
+    ------
+    LinAlgError
+        If the matrices are not square; when run, if elements are not finite.
+    UnsupportedError
+        If ``a`` is complex.
+
+    References
+    ----------
+    Magnus, J. R. (1985). On differentiating eigenvalues and eigenvectors. Econometric Theory 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pybackprop as bp
+    >>> turn = np.array([[0.0, -2.0], [2.0, 0.0]])
+    >>> bp.compile(lambda a: np.linalg.eig(a)[0])(turn)
+    array([0.+2.j, 0.-2.j])
+    """
+    wr, wi, vr, vi = general.eig(_real_square("eig", a))
+    return EigResult(ew.make_complex(wr, wi), ew.make_complex(vr, vi))
+
+
+@surface()
+def eigvals(a):
+    """Eigenvalues of real square matrices, see ``numpy.linalg.eigvals`` and :func:`eig`.
+
+    Parameters
+    ----------
+    a : (..., n, n) array_like
+        Real.
+
+    Returns
+    -------
+    (..., n) array
+        Complex.
+
+    Raises
+    ------
+    LinAlgError
+        If the matrices are not square; when run, if elements are not finite.
+    UnsupportedError
+        If ``a`` is complex.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pybackprop as bp
+    >>> bp.compile(np.linalg.eigvals)(np.array([[0.0, -2.0], [2.0, 0.0]]))
+    array([0.+2.j, 0.-2.j])
+    """
+    return ew.make_complex(*general.eigenvalues(_real_square("eigvals", a)))
+
+
+def _real_square(name, a):
+    a = as_value(a)
+    if a.dtype.kind == "c":
+        unsupported(f"{name} takes real matrices only; of Hermitian ones eigvalsh gives the values")
+    (a,) = floats(a)
+    require_stacked(a)
+    return a
 
 
 # ---- least squares ------------------------------------------------------------------------------

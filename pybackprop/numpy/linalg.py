@@ -15,7 +15,9 @@ from ._picking import trace as _trace
 from ._products import matmul, outer, tensordot, vecdot
 from ._shaping import matrix_transpose, permute, to_shape
 from ._spectral import (
+    eig,
     eigh,
+    eigvals,
     eigvalsh,
     lstsq,
     matrix_rank,
@@ -36,7 +38,9 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "inv",
     "lstsq",

@@ -5,6 +5,7 @@ from . import (
     control,
     elementwise,
     fft,
+    general,
     indexing,
     linalg,
     ordering,
@@ -15,6 +16,6 @@ from . import (
 )
 
 __all__ = [
-    "base", "control", "elementwise", "fft", "indexing", "linalg", "ordering", "reduction",
-    "shaping", "spectral", "systems",
+    "base", "control", "elementwise", "fft", "general", "indexing", "linalg", "ordering",
+    "reduction", "shaping", "spectral", "systems",
 ]  # fmt: skip

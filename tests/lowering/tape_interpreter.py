@@ -531,6 +531,12 @@ class Interpreter:
 
         self._factors(at, d, a, function)
 
+    def _eig(self, flags, at, d, a, b):
+        def function(x, k, mode):
+            return matrices.eig(x)[: 4 if mode & 1 else 2]
+
+        self._factors(at, d, a, function)
+
     def _expm(self, flags, at, d, a, b):
         self._linalg(lambda x, mode: matrices.expm(x), at, d, a)
 

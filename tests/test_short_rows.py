@@ -167,3 +167,14 @@ def both_of(function, *arguments):
     for a, b in zip(plain, native, strict=True):
         np.testing.assert_array_equal(np.asarray(b), np.asarray(a))
     return plain
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 15])
+def test_many_short_rows_side_by_side(n):
+    x, y = RNG.normal(size=(2, 6, 50, n))
+    for function in (np.sum, np.prod, np.max, np.min):
+        for a in (x, x[:, ::2], x[..., ::-1]):
+            made = both(lambda a, function=function: function(a, -1), a)
+            np.testing.assert_allclose(made, function(a, -1), rtol=1e-13, atol=1e-14)
+    made = both(lambda x, y: np.sum(x * y, -1), x, y)
+    np.testing.assert_allclose(made, np.sum(x * y, -1), rtol=1e-13, atol=1e-14)

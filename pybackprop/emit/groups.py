@@ -78,6 +78,10 @@ class GroupWriter:
             len(self.group.members) == 1 and len(self.extents) >= 2 and self.n < _SHORT
             and not self.turned and self.group.reduces and not self.rows
         )  # fmt: skip
+        # One reduction of short rows takes many rows side by side, and reads them once.
+        self.across = (
+            self.turned and len(self.group.members) == 1 and self.group.reduces and not self.in_body
+        )
         self.chunk = None
         if self.fast:
             self.chunk = _CHUNK_TRIGONOMETRY
@@ -167,7 +171,7 @@ class GroupWriter:
                     self.singles[view.key] = w.value(view.ref)
         w.open("{")
         inner = self._inner()
-        outer = self.extents[:-2] if self.narrow else self.extents[:-1]
+        outer = self.extents[:-2] if self.narrow or self.across else self.extents[:-1]
         for axis, extent in enumerate(outer):
             name = f"i{axis}"
             w.open(f"for (int64_t {name} = 0; {name} < {extent}; {name}++) {{")
@@ -185,7 +189,7 @@ class GroupWriter:
         lines = []
         for name, view, steps in self.pointers.values():
             const = "const " if name[0] == "p" else ""
-            last = 2 if self.narrow else 1
+            last = 2 if self.narrow or self.across else 1
             terms = [f"i{k} * {s}" for k, s in enumerate(steps[:-last]) if s]
             place = self.writer.address(view.ref)
             terms = "".join(f" + {t}" if not t.endswith(")") else t for t in terms)
@@ -202,6 +206,8 @@ class GroupWriter:
             return self._bare()
         if self.narrow:
             return self._narrow()
+        if self.across:
+            return self._across()
         lines = []
         for k, member in enumerate(self.rows):
             kind = self._kind(member.operands[0])
@@ -265,6 +271,27 @@ class GroupWriter:
             "}",
         ]
         return [*lines, *(f"{out}[{i}] = s{i};" for i in range(self.n))]
+
+    def _across(self):
+        """Give the reduction of many short rows, each one chain in a register."""
+        (member,) = self.group.members
+        op, kind = member.instruction.op, self._kind(member.operands[0])
+        out = self._pointer(member.result, write=True)
+        step = self.axes[id(member.result)][-1] // member.result.item
+        extreme = op in ("MAX_OF", "MIN_OF")
+        body = []
+        for k in range(self.extents[-2]):
+            names = []
+            for view in member.operands:
+                along, row = (n // view.item for n in self.axes[id(view)][-2:])
+                names.append(f"{self._pointer(view)}[i * {row} + {k * along}]")
+            first = "1" if op == "PROD" else "0"
+            before = f"s{k - 1}" if k else first
+            text = f"PBP_{op}_STEP({_suffix(kind)}, {before}, {names[0]}, {names[-1]})"
+            body.append(f"const {kind} s{k} = {names[0] if extreme and k == 0 else text};")
+        body.append(f"{out}[i * {step}] = s{self.extents[-2] - 1};")
+        head = ["PBP_LOOP"] if self.group.vector else []
+        return [*head, f"for (int64_t i = 0; i < {self.n}; i++) {{", *_indented(body), "}"]
 
     def _finish(self, member, value):
         """Put the sum of a row where it belongs."""

@@ -319,8 +319,8 @@ struct pbp_sweep {
     uint32_t instruction; /* of a failure */
     int64_t values[2];
     const char *reason;
-    pbp_pool *pool;         /* NULL: one thread */
-    const pbp_code *start;  /* where the loop begins to walk */
+    pbp_pool *pool;          /* NULL: one thread */
+    const pbp_code *start;   /* where the loop begins to walk */
     const char *start_frame; /* the frame there, or NULL */
 };
 

@@ -95,8 +95,9 @@ pbp_status pbp_fft_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const 
     for (int64_t first = 0; first < outer; first += some) {
         const int64_t end = outer - first < some ? outer : first + some;
         if (op->d_dtype == PBP_FLOAT64) {
-            isa->fft_f64(op->params, first, end, (double *)(void *)d, (const double *)(const void *)a,
-                         (const double *)(const void *)b, (const double *)(const void *)table);
+            isa->fft_f64(op->params, first, end, (double *)(void *)d,
+                         (const double *)(const void *)a, (const double *)(const void *)b,
+                         (const double *)(const void *)table);
         } else {
             isa->fft_f32(op->params, first, end, (float *)(void *)d, (const float *)(const void *)a,
                          (const float *)(const void *)b, (const float *)(const void *)table);

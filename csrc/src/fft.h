@@ -168,8 +168,8 @@
         }                                                                                          \
     }                                                                                              \
     PBP_PART void pbp_fft_odd##F(int64_t r, int64_t m, int64_t s, const T *PBP_RESTRICT xr,        \
-                                 const T *PBP_RESTRICT xi, T *PBP_RESTRICT yr,                     \
-                                 T *PBP_RESTRICT yi, const T *PBP_RESTRICT w)                      \
+                                 const T *PBP_RESTRICT xi, T *PBP_RESTRICT yr, T *PBP_RESTRICT yi, \
+                                 const T *PBP_RESTRICT w)                                          \
     {                                                                                              \
         /* The roots of unity of order r stand after the twiddles. */                              \
         const T *const root = w + 2 * (r - 1) * m;                                                 \

@@ -33,8 +33,8 @@ static inline uint64_t to_u64(double x)
 
 #define KEEP(T, x) (T)(x)
 #define TRUTH(T, x) ((x) != 0)
-#define NARROW(T, x) (T) to_i32((double)(x))
-#define WIDE(T, x) (T) to_i64((double)(x))
+#define NARROW(T, x) (T)to_i32((double)(x))
+#define WIDE(T, x) (T)to_i64((double)(x))
 #define WIDEST(T, x) to_u64((double)(x))
 
 #define KERNEL(TO, D, FROM, T, CONVERT)                                                            \

@@ -239,8 +239,8 @@ static pbp_status N(orthogonalise)(pbp_sweep *sweep, int64_t k, T *x, T *z, T *n
                 }
                 *done = false;
                 const T zeta = (norms[j] - norms[i]) / (2 * signed_along);
-                const T t = FN(copysign)((T)1, zeta) /
-                            (FN(fabs)(zeta) + FN(sqrt)(FMA(zeta, zeta, (T)1)));
+                const T t =
+                    FN(copysign)((T)1, zeta) / (FN(fabs)(zeta) + FN(sqrt)(FMA(zeta, zeta, (T)1)));
                 const T c = (T)1 / FN(sqrt)(FMA(t, t, (T)1)), s = c * t;
                 N(rotate)(k, c, s, u, v);
                 if (z != NULL) {
@@ -348,7 +348,8 @@ static pbp_status N(one_svd)(pbp_sweep *sweep, int64_t m, int64_t n, bool full, 
             CHECKED(N(transposed_product)(sweep, k, 1, x, tau + k, left));
             memcpy(x, left, (size_t)(k * k) * sizeof(T));
         }
-        CHECKED(N(diagonalise)(sweep, k, norms, e, u != NULL ? z : NULL, u != NULL ? x : NULL, done));
+        CHECKED(
+            N(diagonalise)(sweep, k, norms, e, u != NULL ? z : NULL, u != NULL ? x : NULL, done));
     }
     for (int64_t i = 0; i < k; i++) {
         int64_t most = i;

@@ -115,13 +115,13 @@ static const int32_t mask_words[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 
 #endif
 
 enum {
-    VECTOR_MAX = 3,     /* widest tile, in vectors */
-    ROWS_MAX = 8,       /* highest tile */
-    DOT_BLOCK = 4096,   /* the header's block of a dot */
-    PACK_ROWS = 48,     /* B is packed if so many rows use it and it has more than PACK_BYTES */
+    VECTOR_MAX = 3,   /* widest tile, in vectors */
+    ROWS_MAX = 8,     /* highest tile */
+    DOT_BLOCK = 4096, /* the header's block of a dot */
+    PACK_ROWS = 48,   /* B is packed if so many rows use it and it has more than PACK_BYTES */
     PACK_BYTES = MANY_REGISTERS ? 128 * 1024 : 16 * 1024,
-    PACK_STRIDE = 2048, /* A is packed if contiguous along m, its columns so many bytes apart */
-    NARROW_BLOCK = 512, /* rows of a narrow product at a time */
+    PACK_STRIDE = 2048,   /* A is packed if contiguous along m, its columns so many bytes apart */
+    NARROW_BLOCK = 512,   /* rows of a narrow product at a time */
     COLUMN_BYTES = 16384, /* piece of gemv's result that stays in L1 */
 };
 

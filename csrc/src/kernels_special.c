@@ -55,10 +55,9 @@
             d[i] = sa + sb == 0 && i > 0 ? d[0] : (T)f(a[i * sa], b[i * sb]);                      \
         }                                                                                          \
     }                                                                                              \
-    static __attribute__((noinline)) void loop3##F(double (*f)(double, double, double), int64_t n, \
-                                                   char *dp, const char *ap, const char *bp,       \
-                                                   const char *cp, int64_t sa, int64_t sb,         \
-                                                   int64_t sc)                                     \
+    static __attribute__((noinline)) void loop3##F(                                                \
+        double (*f)(double, double, double), int64_t n, char *dp, const char *ap, const char *bp,  \
+        const char *cp, int64_t sa, int64_t sb, int64_t sc)                                        \
     {                                                                                              \
         T *d = (T *)dp;                                                                            \
         const T *a = (const T *)ap, *b = (const T *)bp, *c = (const T *)cp;                        \

@@ -46,7 +46,8 @@ static pbp_status N(transposed_product)(pbp_sweep *sweep, int64_t n, int64_t fir
 
 /* x (n x n) to diagonal s and second diagonal e; the rows of `left` (n x n) and of x get the
    reflections from the left and from the right.  tau: 2 n; w: n. */
-static pbp_status N(bidiagonal)(pbp_sweep *sweep, int64_t n, T *x, T *left, T *s, T *e, T *tau, T *w)
+static pbp_status N(bidiagonal)(pbp_sweep *sweep, int64_t n, T *x, T *left, T *s, T *e, T *tau,
+                                T *w)
 {
     for (int64_t k = 0; k < n; k++) {
         const int64_t rows = n - k, rest = rows - 1;
@@ -148,7 +149,8 @@ static pbp_status N(diagonalise)(pbp_sweep *sweep, int64_t n, T *s, T *e, T *u, 
     while (high >= 0) {
         int64_t low = high, zero = -1;
         for (; low > 0; low--) {
-            if (FN(fabs)(e[low - 1]) <= TINY + EPSILON * (FN(fabs)(s[low - 1]) + FN(fabs)(s[low]))) {
+            if (FN(fabs)(e[low - 1]) <=
+                TINY + EPSILON * (FN(fabs)(s[low - 1]) + FN(fabs)(s[low]))) {
                 e[low - 1] = 0;
                 break;
             }

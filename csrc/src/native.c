@@ -31,8 +31,8 @@ static int native_matmul(pbp_native_host *host, int single, const int64_t *param
     return (int)pbp_matmul_run(&op, ((native_run *)(void *)host)->sweep, c, a, b);
 }
 
-static int native_linalg(pbp_native_host *host, const char *name, int single,
-                         const int64_t *params, void *d, const void *a, const void *b)
+static int native_linalg(pbp_native_host *host, const char *name, int single, const int64_t *params,
+                         void *d, const void *a, const void *b)
 {
     pbp_sweep *sweep = ((native_run *)(void *)host)->sweep;
     const uint32_t dtype = single ? PBP_FLOAT32 : PBP_FLOAT64;
@@ -90,7 +90,8 @@ static pbp_status end(const native_run *run, int status)
     sweep->values[0] = run->host.values[0];
     sweep->values[1] = run->host.values[1];
     if (status != PBP_ERROR_LINALG) {
-        sweep->reason = status == PBP_ERROR_DOMAIN ? "an integer to a negative integer power" : NULL;
+        sweep->reason =
+            status == PBP_ERROR_DOMAIN ? "an integer to a negative integer power" : NULL;
     }
     return (pbp_status)status;
 }

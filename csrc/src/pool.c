@@ -25,8 +25,8 @@ typedef struct pbp_job {
     uint32_t loop;
     int64_t trip;
     const pbp_native_steps *native; /* runs steps in place of the sweep loop, or NULL */
-    atomic_llong next;   /* the step to take next */
-    atomic_bool stopped; /* a step failed, or the caller wants to stop */
+    atomic_llong next;              /* the step to take next */
+    atomic_bool stopped;            /* a step failed, or the caller wants to stop */
 } pbp_job;
 
 /* What a thread needs to run steps. */
@@ -44,7 +44,7 @@ struct pbp_pool {
     pthread_mutex_t mutex; /* guards stopping, and sleeping until number or running change */
     pthread_mutex_t busy;  /* held by the run whose job it is */
     pthread_cond_t wake, finished;
-    atomic_uint number; /* of the job; odd or even does not matter, a change does */
+    atomic_uint number;  /* of the job; odd or even does not matter, a change does */
     atomic_uint running; /* threads still at the job */
     pbp_job job;
     pbp_lane *lanes; /* one per thread, the calling one's first */

@@ -222,6 +222,7 @@
     LABEL(name, 14)                                                                                \
     LABEL(name, 15)
 
+/* clang-format off */
 #define TABELS1(name)                                                                              \
     LABEL(name##_T, 0) LABEL(name##_T, 1)
 #define TABELS2(name)                                                                              \
@@ -234,6 +235,7 @@
     LABEL(name##_T, 12) LABEL(name##_T, 13) LABEL(name##_T, 14) LABEL(name##_T, 15)                \
     LABEL(name##_T, 16) LABEL(name##_T, 17) LABEL(name##_T, 18) LABEL(name##_T, 19)                \
     LABEL(name##_T, 20) LABEL(name##_T, 21) LABEL(name##_T, 22) LABEL(name##_T, 23)
+/* clang-format on */
 
 /* Where operand `x` of an array instruction is. */
 #define AT(x) (bases[op->x##_base] + op->x##_offset)
@@ -329,11 +331,11 @@ pbp_status PBP_ISA_NAME(pbp_run_loop)(pbp_sweep *sweep)
 #include "pybackprop_instr.def"
         LABELS3(SELECT) LABEL(SLOAD, 0) LABEL(SLOAD, 1) LABEL(SLOAD_TRUTH, 0) LABEL(SLOAD_TRUTH, 1)
             LABEL(SSTORE, 0) LABEL(SSTORE, 1) LABEL(SSTORE_TRUTH, 0) LABEL(SSTORE_TRUTH, 1)
-                LABEL(LOOP_BEGIN, 0) LABEL(LOOP_END, 0) LABEL(LOOP_END_POLL, 0) LABEL(LOOP_PARALLEL, 0)
-                    LABEL(LOOP_PARALLEL_END, 0) LABEL(POLL, 0)
-                    LABEL(ARRAY1, 0) LABEL(ARRAY2, 0) LABEL(ARRAY3, 0) LABEL(ARRAY_ROWS, 0)
-                        LABEL(ARRAY_SHAPED, 0) LABEL(ARRAY_BIG, 0) LABEL(ARRAY_SWEEP, 0)
-                            LABEL(STOP, 0)
+                LABEL(LOOP_BEGIN, 0) LABEL(LOOP_END, 0) LABEL(LOOP_END_POLL, 0)
+                    LABEL(LOOP_PARALLEL, 0) LABEL(LOOP_PARALLEL_END, 0) LABEL(POLL, 0)
+                        LABEL(ARRAY1, 0) LABEL(ARRAY2, 0) LABEL(ARRAY3, 0) LABEL(ARRAY_ROWS, 0)
+                            LABEL(ARRAY_SHAPED, 0) LABEL(ARRAY_BIG, 0) LABEL(ARRAY_SWEEP, 0)
+                                LABEL(STOP, 0)
 #define PAIR(number, row1, arity1, places1, row2, arity2, places2) LABEL(PAIRS, number)
 #include "scalar_pairs.def"
     };
@@ -354,12 +356,9 @@ again:
     switch (ip->op) {
 #endif
 
-#define MAP1(name, dtypes, cost, expression, text)                                         \
-    CASES1(name, expression) TASES1(name, expression)
-#define MAP2(name, dtypes, cost, expression, text)                                         \
-    CASES2(name, expression) TASES2(name, expression)
-#define MAP3(name, dtypes, cost, expression, text)                                         \
-    CASES3(name, expression) TASES3(name, expression)
+#define MAP1(name, dtypes, cost, expression, text) CASES1(name, expression) TASES1(name, expression)
+#define MAP2(name, dtypes, cost, expression, text) CASES2(name, expression) TASES2(name, expression)
+#define MAP3(name, dtypes, cost, expression, text) CASES3(name, expression) TASES3(name, expression)
 #define FUNCTION1(name, dtypes, function, cost, text) CASES1(name, call_##name(a))
 #define FUNCTION2(name, dtypes, function, cost, text) CASES2(name, call_##name(a, b))
 #define SPECIAL1(name, dtypes, function, cost, text)                                               \
@@ -424,8 +423,7 @@ again:
         if (sweep->pool == NULL) {
             goto loop_begin;
         }
-        const pbp_status status =
-            pbp_parallel_run(sweep, ip->d, tape->loops[ip->d].trip, NULL);
+        const pbp_status status = pbp_parallel_run(sweep, ip->d, tape->loops[ip->d].trip, NULL);
         if (status != PBP_OK) {
             return status;
         }

@@ -19,53 +19,53 @@
  * Y0(x) - (2 / pi) log(x / 2) J0(x), (Y1(x) - (2 / pi) (log(x / 2) J1(x) - 1 / x)) / x; in t = z /
  * 32 - 1, z = x^2.  Then phase and modulus in t = 128 / z - 1. */
 static const double pbp_j0_table[17] = {
-    0x1.513ae3a379038p-7, -0x1.5f0683f564108p-8, -0x1.bd0a2e05fc0c4p-8, 0x1.279ccebfa4b5fp-8,
-    0x1.608a174037337p-14, -0x1.aa4620693433p-11, 0x1.6400567338a25p-12, -0x1.479328ff5ab7ap-14,
+    0x1.513ae3a379038p-7,  -0x1.5f0683f564108p-8,  -0x1.bd0a2e05fc0c4p-8, 0x1.279ccebfa4b5fp-8,
+    0x1.608a174037337p-14, -0x1.aa4620693433p-11,  0x1.6400567338a25p-12, -0x1.479328ff5ab7ap-14,
     0x1.99dea9aae1ad9p-17, -0x1.7c24b12b400f7p-20, 0x1.129ed47b9bf51p-23, -0x1.3f7e56f5624cdp-27,
     0x1.32aba118c5cc6p-31, -0x1.eef4adf46494bp-36, 0x1.54ef365d147b1p-40, -0x1.978e17cbc723p-45,
     0x1.a77f09d51e924p-50};
 
 static const double pbp_j1_table[17] = {
     0x1.cc09a2cc4b81dp-10, -0x1.70abcb89c6d45p-14, -0x1.0debdec6fe9cp-10, 0x1.61dd9e4090f94p-12,
-    0x1.910f072cdbc46p-14, -0x1.6e3ab85d0483p-14, 0x1.c9fb57317d27ep-16, -0x1.5f73bdf7b3536p-18,
+    0x1.910f072cdbc46p-14, -0x1.6e3ab85d0483p-14,  0x1.c9fb57317d27ep-16, -0x1.5f73bdf7b3536p-18,
     0x1.7dd0de9035ccep-21, -0x1.3a7836ff4e8efp-24, 0x1.9997951ea1a78p-28, -0x1.b25c43dac7f8cp-32,
     0x1.7f57150582341p-36, -0x1.1e6de78a408bep-40, 0x1.6f7eeb2447c02p-45, -0x1.9afbeb0d45ac8p-50,
     0x1.917692ff343a6p-55};
 
 static const double pbp_y0_table[17] = {
-    -0x1.72b74bbdd8607p-2, -0x1.abf36a425987p-2, 0x1.5c66ef4d2f665p+0, -0x1.b31e39bdf5e9cp-3,
-    -0x1.3d1a3c2cf3e27p-1, 0x1.cb0102d915e81p-2, -0x1.3c7dc9b8c3445p-3, 0x1.14e9baa57ecdbp-5,
-    -0x1.571530a3c5b0bp-8, 0x1.400b23ec41bedp-11, -0x1.d43ce57d9181dp-15, 0x1.14a05abed0021p-18,
-    -0x1.0dfb984a5b43bp-22, 0x1.bb2ca1a5e390dp-27, -0x1.36683ec72f37p-31, 0x1.792fe936c488bp-36,
+    -0x1.72b74bbdd8607p-2,  -0x1.abf36a425987p-2,  0x1.5c66ef4d2f665p+0,   -0x1.b31e39bdf5e9cp-3,
+    -0x1.3d1a3c2cf3e27p-1,  0x1.cb0102d915e81p-2,  -0x1.3c7dc9b8c3445p-3,  0x1.14e9baa57ecdbp-5,
+    -0x1.571530a3c5b0bp-8,  0x1.400b23ec41bedp-11, -0x1.d43ce57d9181dp-15, 0x1.14a05abed0021p-18,
+    -0x1.0dfb984a5b43bp-22, 0x1.bb2ca1a5e390dp-27, -0x1.36683ec72f37p-31,  0x1.792fe936c488bp-36,
     -0x1.8e1ed81e00471p-41};
 
 static const double pbp_y1_table[17] = {
-    0x1.717b235185ceep-5, -0x1.a92eafb5bfbebp-3, 0x1.719265d0c16f7p-4, 0x1.eda6c04165176p-4,
-    -0x1.02e87689eed2ep-3, 0x1.bd90575895a1cp-5, -0x1.cf132a67686f4p-7, 0x1.4b3c8c2a8d80bp-9,
+    0x1.717b235185ceep-5,   -0x1.a92eafb5bfbebp-3, 0x1.719265d0c16f7p-4,   0x1.eda6c04165176p-4,
+    -0x1.02e87689eed2ep-3,  0x1.bd90575895a1cp-5,  -0x1.cf132a67686f4p-7,  0x1.4b3c8c2a8d80bp-9,
     -0x1.5deef8649f10fp-12, 0x1.1dbf18b2ad13cp-15, -0x1.74a8015d09862p-19, 0x1.8dcde06880642p-23,
     -0x1.626f1ea2b56c1p-27, 0x1.0bc985f6842ecp-31, -0x1.5bb19df3b43c4p-36, 0x1.89aa48fd4e33p-41,
     -0x1.854c407f9bcaap-46};
 
 static const double pbp_phase0_table[14] = {
-    -0x1.fdf756b3b84fp-4, 0x1.fca9766f0e519p-12, -0x1.6c57b2bfa013cp-17, 0x1.1fbcc34d8ce8dp-21,
+    -0x1.fdf756b3b84fp-4,   0x1.fca9766f0e519p-12, -0x1.6c57b2bfa013cp-17, 0x1.1fbcc34d8ce8dp-21,
     -0x1.74c6ef9a708b7p-25, 0x1.556c3199a7abap-28, -0x1.9456d0c4d59adp-31, 0x1.23f6713d871f7p-33,
     -0x1.efbe2d7f74551p-36, 0x1.ddcb19f83a921p-38, -0x1.cf783d845a887p-40, 0x1.0615eec0a9c56p-41,
     -0x1.2e42eab0896e1p-42, 0x1.b097b23926da2p-44};
 
 static const double pbp_phase1_table[14] = {
-    0x1.7eb5a9fde20fep-2, -0x1.44eb77ec8b7fdp-10, 0x1.4c0898f5f792ap-16, -0x1.afa09b7643906p-21,
+    0x1.7eb5a9fde20fep-2,  -0x1.44eb77ec8b7fdp-10, 0x1.4c0898f5f792ap-16, -0x1.afa09b7643906p-21,
     0x1.f99d271f60cd8p-25, -0x1.b5786b10f9398p-28, 0x1.f3dfed4fa3fc5p-31, -0x1.6035ca9925b3dp-33,
     0x1.25a81df1f0c4ep-35, -0x1.1729582cb1853p-37, 0x1.0cc505b58d6fcp-39, -0x1.2d80119562f45p-41,
     0x1.55f7e701e3c6cp-42, -0x1.e674f15309b1cp-44};
 
 static const double pbp_modulus0_table[14] = {
-    0x1.ffc0cbf57263p-1, -0x1.f37c6ae92be13p-12, 0x1.7b0ed8f4aa2d1p-18, -0x1.a03184176d724p-23,
+    0x1.ffc0cbf57263p-1,   -0x1.f37c6ae92be13p-12, 0x1.7b0ed8f4aa2d1p-18, -0x1.a03184176d724p-23,
     0x1.a5804bdd70109p-27, -0x1.41fe08ce41c78p-30, 0x1.4b336dae86636p-33, -0x1.aae84de069fe2p-36,
     0x1.495b77271a526p-38, -0x1.24d1dbb8435f3p-40, 0x1.0f1350998e84bp-42, -0x1.224547b355d9bp-44,
     0x1.27918c350dab8p-45, -0x1.92a39741bce19p-47};
 
 static const double pbp_modulus1_table[14] = {
-    0x1.005f40034c291p+0, 0x1.7a169eb44bebp-10, -0x1.6a258041100d6p-17, 0x1.3e50a2846eadcp-22,
+    0x1.005f40034c291p+0,   0x1.7a169eb44bebp-10,  -0x1.6a258041100d6p-17, 0x1.3e50a2846eadcp-22,
     -0x1.20ac8205adce1p-26, 0x1.9eeba98a6d32ap-30, -0x1.9aeac640dea53p-33, 0x1.021bd9b86a295p-35,
     -0x1.86da701d6e8bcp-38, 0x1.569717dd71a9dp-40, -0x1.3a6f579741433p-42, 0x1.4dd8c4e568475p-44,
     -0x1.4eab8ae58200fp-45, 0x1.c511247169688p-47};
@@ -84,7 +84,8 @@ PBP_INLINE double pbp_j0_near(double x)
 {
     double z = x * x, level = fma(z, 0.0625, 1.0);
     double first = ((x - 0x1.33d152e971b4p+1) + 0x1.0f539d7da258ep-53) * (x + 0x1.33d152e971b4p+1);
-    double second = ((x - 0x1.6148f5b2c2e45p+2) - 0x1.75054cd60a517p-54) * (x + 0x1.6148f5b2c2e45p+2);
+    double second =
+        ((x - 0x1.6148f5b2c2e45p+2) - 0x1.75054cd60a517p-54) * (x + 0x1.6148f5b2c2e45p+2);
     return first * second * pbp_horner(fma(z, 0.03125, -1.0), pbp_j0_table, 17) / (level * level);
 }
 
@@ -92,7 +93,8 @@ PBP_INLINE double pbp_j0_near(double x)
 PBP_INLINE double pbp_j1_near(double x)
 {
     double z = x * x, level = fma(z, 0.0625, 1.0);
-    double first = ((x - 0x1.ea75575af6f09p+1) + 0x1.60155a9d1b256p-53) * (x + 0x1.ea75575af6f09p+1);
+    double first =
+        ((x - 0x1.ea75575af6f09p+1) + 0x1.60155a9d1b256p-53) * (x + 0x1.ea75575af6f09p+1);
     double second = ((x - 0x1.c0ff5f3b4725p+2) + 0x1.b226d9d243827p-54) * (x + 0x1.c0ff5f3b4725p+2);
     return x * first * second * pbp_horner(fma(z, 0.03125, -1.0), pbp_j1_table, 17) /
            (level * level);

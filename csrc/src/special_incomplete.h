@@ -332,7 +332,7 @@ PBP_SPECIAL pbp_jet pbp_beta_fraction_jet(double a, double b, double x)
 
 /* x^a y^b / (a beta(a, b)), x + y = 1, with their logarithms. */
 PBP_SPECIAL double pbp_beta_front(double a, double b, double x, double y, double log_x,
-                                       double log_y)
+                                  double log_y)
 {
     if (a < 8.0 || b < 8.0) {
         return pbp_call_exp(a * log_x + b * log_y - pbp_betaln(a, b)) / a;

@@ -73,9 +73,9 @@ PBP_SPECIAL double pbp_exp_sum(double high, double low)
 
 /* gamma(2.5 + t / 2), |t| <= 1. */
 static const double pbp_gamma_table[19] = {
-    0x1.544fa6d47b39p+0, 0x1.de9585f1a7093p-2, 0x1.4f224d4b7e01cp-3, 0x1.03f6d2fa4f509p-5,
-    0x1.c138b89492c3ep-8, 0x1.d0a9bc4930cd3p-11, 0x1.5489cc6bad687p-13, 0x1.a55ed2172e36fp-17,
-    0x1.8b8fcda4879d4p-19, 0x1.0886c5d516cc8p-27, 0x1.013c92f5859f2p-24, -0x1.ad8a6611a268ap-28,
+    0x1.544fa6d47b39p+0,   0x1.de9585f1a7093p-2,   0x1.4f224d4b7e01cp-3,  0x1.03f6d2fa4f509p-5,
+    0x1.c138b89492c3ep-8,  0x1.d0a9bc4930cd3p-11,  0x1.5489cc6bad687p-13, 0x1.a55ed2172e36fp-17,
+    0x1.8b8fcda4879d4p-19, 0x1.0886c5d516cc8p-27,  0x1.013c92f5859f2p-24, -0x1.ad8a6611a268ap-28,
     0x1.e6ca7ac6c8f8cp-30, -0x1.57e9b7c2d56a3p-32, 0x1.22b69ba445ed9p-34, -0x1.c094378550309p-37,
     0x1.69e0b8183d448p-39, -0x1.650430b4605f7p-41, 0x1.1df83f46b5b39p-43};
 
@@ -97,8 +97,7 @@ PBP_SPECIAL double pbp_gamma_near(double a)
         g = fma(g, t, pbp_gamma_table[i]);
     }
     double product = g * high;
-    return down ? product + fma(g, high, -product) + g * low
-                : (g / high) * (1.0 - low / high);
+    return down ? product + fma(g, high, -product) + g * low : (g / high) * (1.0 - low / high);
 }
 
 /* log gamma(a), a >= 8, as high + low, by Stirling's series. */
@@ -233,7 +232,7 @@ PBP_SPECIAL double pbp_betaln(double a, double b)
 
 /* B_2j / (2j)!, j = 1, 2 ... */
 static const double pbp_bernoulli_table[12] = {
-    0x1.5555555555555p-4, -0x1.6c16c16c16c17p-10, 0x1.1566abc011567p-15, -0x1.bbd779334ef0bp-21,
+    0x1.5555555555555p-4,  -0x1.6c16c16c16c17p-10, 0x1.1566abc011567p-15, -0x1.bbd779334ef0bp-21,
     0x1.66a8f2bf70ebep-26, -0x1.22805d644267fp-31, 0x1.d6db2c4e09162p-37, -0x1.7da4e1f79955cp-42,
     0x1.355871d652e9ep-47, -0x1.f57d968caacf1p-53, 0x1.967e1f09c376fp-58, -0x1.497d9033a2b5cp-63};
 
@@ -506,7 +505,7 @@ PBP_SPECIAL double pbp_log1prel(double k, double x)
 
 /* Bernoulli numbers B_2j / (2j + 1)!, j = 1, 2 ... */
 static const double pbp_spence_table[10] = {
-    0x1.c71c71c71c71cp-6, -0x1.23456789abcdfp-12, 0x1.3d079fb6ef3e3p-18, -0x1.8a86a49f629d1p-24,
+    0x1.c71c71c71c71cp-6,  -0x1.23456789abcdfp-12, 0x1.3d079fb6ef3e3p-18, -0x1.8a86a49f629d1p-24,
     0x1.04d7f65caf373p-29, -0x1.658a4b8f16a75p-35, 0x1.f63f1e311ac24p-41, -0x1.6731c59dbd7dep-46,
     0x1.04805fdce7819p-51, -0x1.7e168b15d7793p-57};
 

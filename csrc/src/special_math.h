@@ -51,15 +51,24 @@ PBP_INLINE double pbp_lgamma_poly(double t)
 {
     double sq = t * t;
     double even = -0x1.091588dcdb7f8p-25, odd = 0x1.15fea8732cd9fp-24;
-    even = fma(even, sq, -0x1.9a854835938c2p-24); odd = fma(odd, sq, 0x1.b1a8c8bf04f15p-23);
-    even = fma(even, sq, -0x1.e40f9591a4c6p-22); odd = fma(odd, sq, 0x1.01462b5944f7dp-20);
-    even = fma(even, sq, -0x1.11a85685ca7f7p-19); odd = fma(odd, sq, 0x1.258c9651dbedcp-18);
-    even = fma(even, sq, -0x1.3cbce9a3b9c2bp-17); odd = fma(odd, sq, 0x1.580e260121a51p-16);
-    even = fma(even, sq, -0x1.78de5a3d2da25p-15); odd = fma(odd, sq, 0x1.a127af44aaf71p-14);
-    even = fma(even, sq, -0x1.d3fd4c7b8f68fp-13); odd = fma(odd, sq, 0x1.0b36af88b2884p-11);
-    even = fma(even, sq, -0x1.38ac5c2bf50a2p-10); odd = fma(odd, sq, 0x1.7add6eadb2c11p-9);
-    even = fma(even, sq, -0x1.e404fc218f61fp-8); odd = fma(odd, sq, 0x1.51322ac7d849bp-6);
-    even = fma(even, sq, -0x1.13e001a557606p-4); odd = fma(odd, sq, 0x1.4a34cc4a60fa6p-2);
+    even = fma(even, sq, -0x1.9a854835938c2p-24);
+    odd = fma(odd, sq, 0x1.b1a8c8bf04f15p-23);
+    even = fma(even, sq, -0x1.e40f9591a4c6p-22);
+    odd = fma(odd, sq, 0x1.01462b5944f7dp-20);
+    even = fma(even, sq, -0x1.11a85685ca7f7p-19);
+    odd = fma(odd, sq, 0x1.258c9651dbedcp-18);
+    even = fma(even, sq, -0x1.3cbce9a3b9c2bp-17);
+    odd = fma(odd, sq, 0x1.580e260121a51p-16);
+    even = fma(even, sq, -0x1.78de5a3d2da25p-15);
+    odd = fma(odd, sq, 0x1.a127af44aaf71p-14);
+    even = fma(even, sq, -0x1.d3fd4c7b8f68fp-13);
+    odd = fma(odd, sq, 0x1.0b36af88b2884p-11);
+    even = fma(even, sq, -0x1.38ac5c2bf50a2p-10);
+    odd = fma(odd, sq, 0x1.7add6eadb2c11p-9);
+    even = fma(even, sq, -0x1.e404fc218f61fp-8);
+    odd = fma(odd, sq, 0x1.51322ac7d849bp-6);
+    even = fma(even, sq, -0x1.13e001a557606p-4);
+    odd = fma(odd, sq, 0x1.4a34cc4a60fa6p-2);
     even = fma(even, sq, 0x1.b0ee6072093cep-2);
     return fma(odd, t, even);
 }
@@ -69,9 +78,12 @@ PBP_INLINE double pbp_lgamma_tail_poly(double u)
 {
     double sq = u * u;
     double even = 0x1.96db40614b193p-8, odd = -0x1.55b3a71b66a2ep-6;
-    even = fma(even, sq, 0x1.b94f6d6592192p-11); odd = fma(odd, sq, -0x1.f5ff2fdcdf048p-10);
-    even = fma(even, sq, 0x1.a01a019ee0dbep-11); odd = fma(odd, sq, -0x1.38137ec070147p-11);
-    even = fma(even, sq, 0x1.5555555555555p-4); odd = fma(odd, sq, -0x1.6c16c16c16b29p-9);
+    even = fma(even, sq, 0x1.b94f6d6592192p-11);
+    odd = fma(odd, sq, -0x1.f5ff2fdcdf048p-10);
+    even = fma(even, sq, 0x1.a01a019ee0dbep-11);
+    odd = fma(odd, sq, -0x1.38137ec070147p-11);
+    even = fma(even, sq, 0x1.5555555555555p-4);
+    odd = fma(odd, sq, -0x1.6c16c16c16b29p-9);
     return fma(odd, u, even);
 }
 
@@ -149,17 +161,28 @@ PBP_INLINE double pbp_digamma_poly(double t)
 {
     double sq = t * t;
     double even = 0x1.0f06e199060eap-33, odd = -0x1.6055db1e37513p-32;
-    even = fma(even, sq, 0x1.14758a2bf2d23p-34); odd = fma(odd, sq, -0x1.67681db126f3p-33);
-    even = fma(even, sq, 0x1.5d8c5efcd98ffp-29); odd = fma(odd, sq, -0x1.c66b3022b4082p-28);
-    even = fma(even, sq, 0x1.daf624b0fa1a1p-27); odd = fma(odd, sq, -0x1.34bce4ff19b63p-25);
-    even = fma(even, sq, 0x1.a01e84b1e093bp-24); odd = fma(odd, sq, -0x1.0e818a511029ep-22);
-    even = fma(even, sq, 0x1.5e77301456066p-21); odd = fma(odd, sq, -0x1.c7bb5494d3241p-20);
-    even = fma(even, sq, 0x1.286e60e38e6a1p-18); odd = fma(odd, sq, -0x1.81a47a880f376p-17);
-    even = fma(even, sq, 0x1.f5ed551554019p-16); odd = fma(odd, sq, -0x1.46e34462fcfb2p-14);
-    even = fma(even, sq, 0x1.aa4fd8ccb7348p-13); odd = fma(odd, sq, -0x1.16909b6c81ffcp-11);
-    even = fma(even, sq, 0x1.6d51c27e5e09bp-10); odd = fma(odd, sq, -0x1.e1f90bb599df7p-9);
-    even = fma(even, sq, 0x1.415005b66fbfp-7); odd = fma(odd, sq, -0x1.b4c9b6ab086cp-6);
-    even = fma(even, sq, 0x1.345a29bcc6ebfp-4); odd = fma(odd, sq, -0x1.d94fdc401ee6cp-3);
+    even = fma(even, sq, 0x1.14758a2bf2d23p-34);
+    odd = fma(odd, sq, -0x1.67681db126f3p-33);
+    even = fma(even, sq, 0x1.5d8c5efcd98ffp-29);
+    odd = fma(odd, sq, -0x1.c66b3022b4082p-28);
+    even = fma(even, sq, 0x1.daf624b0fa1a1p-27);
+    odd = fma(odd, sq, -0x1.34bce4ff19b63p-25);
+    even = fma(even, sq, 0x1.a01e84b1e093bp-24);
+    odd = fma(odd, sq, -0x1.0e818a511029ep-22);
+    even = fma(even, sq, 0x1.5e77301456066p-21);
+    odd = fma(odd, sq, -0x1.c7bb5494d3241p-20);
+    even = fma(even, sq, 0x1.286e60e38e6a1p-18);
+    odd = fma(odd, sq, -0x1.81a47a880f376p-17);
+    even = fma(even, sq, 0x1.f5ed551554019p-16);
+    odd = fma(odd, sq, -0x1.46e34462fcfb2p-14);
+    even = fma(even, sq, 0x1.aa4fd8ccb7348p-13);
+    odd = fma(odd, sq, -0x1.16909b6c81ffcp-11);
+    even = fma(even, sq, 0x1.6d51c27e5e09bp-10);
+    odd = fma(odd, sq, -0x1.e1f90bb599df7p-9);
+    even = fma(even, sq, 0x1.415005b66fbfp-7);
+    odd = fma(odd, sq, -0x1.b4c9b6ab086cp-6);
+    even = fma(even, sq, 0x1.345a29bcc6ebfp-4);
+    odd = fma(odd, sq, -0x1.d94fdc401ee6cp-3);
     even = fma(even, sq, 0x1.cd9d88c399e19p-1);
     return fma(odd, t, even);
 }
@@ -169,9 +192,12 @@ PBP_INLINE double pbp_digamma_tail_poly(double u)
 {
     double sq = u * u;
     double even = 0x1.47c69710dec6fp-4, odd = -0x1.329c9079bcef2p-2;
-    even = fma(even, sq, 0x1.f077209c326cp-8); odd = fma(odd, sq, -0x1.58e68c895ad5bp-6);
-    even = fma(even, sq, 0x1.0410410195bbfp-8); odd = fma(odd, sq, -0x1.11110c0ff8839p-8);
-    even = fma(even, sq, 0x1.5555555555555p-4); odd = fma(odd, sq, -0x1.1111111110d4fp-7);
+    even = fma(even, sq, 0x1.f077209c326cp-8);
+    odd = fma(odd, sq, -0x1.58e68c895ad5bp-6);
+    even = fma(even, sq, 0x1.0410410195bbfp-8);
+    odd = fma(odd, sq, -0x1.11110c0ff8839p-8);
+    even = fma(even, sq, 0x1.5555555555555p-4);
+    odd = fma(odd, sq, -0x1.1111111110d4fp-7);
     return fma(odd, u, even);
 }
 
@@ -301,12 +327,18 @@ PBP_INLINE double pbp_erfinv_poly(double z)
 {
     double sq = z * z;
     double even = -0x1.382c2a7e13c77p-4, odd = 0x1.cfcc156ddbc76p-4;
-    even = fma(even, sq, 0x1.137e39d4880a4p-7); odd = fma(odd, sq, 0x1.2d3f6c34a0754p-4);
-    even = fma(even, sq, 0x1.fe4164512b866p-6); odd = fma(odd, sq, 0x1.02e4d7974de3dp-5);
-    even = fma(even, sq, 0x1.5ee2649a15a98p-5); odd = fma(odd, sq, 0x1.2b32af925b95cp-5);
-    even = fma(even, sq, 0x1.0a1316e142512p-4); odd = fma(odd, sq, 0x1.a7c8ca00d8675p-5);
-    even = fma(even, sq, 0x1.053c2c0aae96ap-3); odd = fma(odd, sq, 0x1.62847c503bcaap-4);
-    even = fma(even, sq, 0x1.c5bf891b4ef6bp-1); odd = fma(odd, sq, 0x1.db29fb2fee68ap-3);
+    even = fma(even, sq, 0x1.137e39d4880a4p-7);
+    odd = fma(odd, sq, 0x1.2d3f6c34a0754p-4);
+    even = fma(even, sq, 0x1.fe4164512b866p-6);
+    odd = fma(odd, sq, 0x1.02e4d7974de3dp-5);
+    even = fma(even, sq, 0x1.5ee2649a15a98p-5);
+    odd = fma(odd, sq, 0x1.2b32af925b95cp-5);
+    even = fma(even, sq, 0x1.0a1316e142512p-4);
+    odd = fma(odd, sq, 0x1.a7c8ca00d8675p-5);
+    even = fma(even, sq, 0x1.053c2c0aae96ap-3);
+    odd = fma(odd, sq, 0x1.62847c503bcaap-4);
+    even = fma(even, sq, 0x1.c5bf891b4ef6bp-1);
+    odd = fma(odd, sq, 0x1.db29fb2fee68ap-3);
     return fma(odd, z, even);
 }
 
@@ -315,11 +347,16 @@ PBP_INLINE double pbp_erfcinv_middle_poly(double t)
 {
     double sq = t * t;
     double even = 0x1.339b855401bc1p-10, odd = -0x1.9d4d3445004bbp-11;
-    even = fma(even, sq, -0x1.3a0a84ff8277dp-9); odd = fma(odd, sq, 0x1.e1e201223786dp-11);
-    even = fma(even, sq, -0x1.986fbcd116685p-8); odd = fma(odd, sq, 0x1.4ff3780a353f9p-9);
-    even = fma(even, sq, -0x1.ccae101c1d8eap-6); odd = fma(odd, sq, 0x1.e1f8b2aa17f01p-7);
-    even = fma(even, sq, -0x1.48e015094b50ep-4); odd = fma(odd, sq, 0x1.94ad2376cc1b4p-5);
-    even = fma(even, sq, 0x1.be003cd16f55ep-1); odd = fma(odd, sq, 0x1.da58579447aedp-4);
+    even = fma(even, sq, -0x1.3a0a84ff8277dp-9);
+    odd = fma(odd, sq, 0x1.e1e201223786dp-11);
+    even = fma(even, sq, -0x1.986fbcd116685p-8);
+    odd = fma(odd, sq, 0x1.4ff3780a353f9p-9);
+    even = fma(even, sq, -0x1.ccae101c1d8eap-6);
+    odd = fma(odd, sq, 0x1.e1f8b2aa17f01p-7);
+    even = fma(even, sq, -0x1.48e015094b50ep-4);
+    odd = fma(odd, sq, 0x1.94ad2376cc1b4p-5);
+    even = fma(even, sq, 0x1.be003cd16f55ep-1);
+    odd = fma(odd, sq, 0x1.da58579447aedp-4);
     return fma(odd, t, even);
 }
 
@@ -328,10 +365,14 @@ PBP_INLINE double pbp_erfcinv_tail_poly(double t)
 {
     double sq = t * t;
     double even = -0x1.c449f2798eeedp-17, odd = 0x1.e48af7244372bp-18;
-    even = fma(even, sq, -0x1.749e23471ffa7p-16); odd = fma(odd, sq, 0x1.1bd69b4f57b9cp-17);
-    even = fma(even, sq, -0x1.180055ee41506p-12); odd = fma(odd, sq, 0x1.4f5b58be6545dp-14);
-    even = fma(even, sq, -0x1.919fbecd8c5b8p-8); odd = fma(odd, sq, 0x1.641cf59084a14p-10);
-    even = fma(even, sq, 0x1.f2bb9768429ecp-1); odd = fma(odd, sq, -0x1.002b69f384729p-5);
+    even = fma(even, sq, -0x1.749e23471ffa7p-16);
+    odd = fma(odd, sq, 0x1.1bd69b4f57b9cp-17);
+    even = fma(even, sq, -0x1.180055ee41506p-12);
+    odd = fma(odd, sq, 0x1.4f5b58be6545dp-14);
+    even = fma(even, sq, -0x1.919fbecd8c5b8p-8);
+    odd = fma(odd, sq, 0x1.641cf59084a14p-10);
+    even = fma(even, sq, 0x1.f2bb9768429ecp-1);
+    odd = fma(odd, sq, -0x1.002b69f384729p-5);
     return fma(odd, t, even);
 }
 
@@ -389,15 +430,24 @@ PBP_INLINE double pbp_i0_poly(double z)
 {
     double sq = z * z;
     double even = 0x1.eda9552a5f1f5p-144, odd = 0x1.b590d8756b302p-151;
-    even = fma(even, sq, 0x1.52b97d6fde8b1p-121); odd = fma(odd, sq, 0x1.9241914233365p-131);
-    even = fma(even, sq, 0x1.3d6905b0b46cep-101); odd = fma(odd, sq, 0x1.6eb8afc0c75e5p-111);
-    even = fma(even, sq, 0x1.4193bf02efcf6p-82); odd = fma(odd, sq, 0x1.e750b1ebeea85p-92);
-    even = fma(even, sq, 0x1.5601791115648p-64); odd = fma(odd, sq, 0x1.69cb295869ebp-73);
-    even = fma(even, sq, 0x1.522a43cbe7d6ap-47); odd = fma(odd, sq, 0x1.0b3133d3965d4p-55);
-    even = fma(even, sq, 0x1.02e85c084ed33p-31); odd = fma(odd, sq, 0x1.522a43fa6c768p-39);
-    even = fma(even, sq, 0x1.c71c71c71b79fp-18); odd = fma(odd, sq, 0x1.23456789b322dp-24);
-    even = fma(even, sq, 0x1.fffffffffffe5p-7); odd = fma(odd, sq, 0x1.c71c71c71c85cp-12);
-    even = fma(even, sq, 0x1p+0); odd = fma(odd, sq, 0x1.0000000000001p-2);
+    even = fma(even, sq, 0x1.52b97d6fde8b1p-121);
+    odd = fma(odd, sq, 0x1.9241914233365p-131);
+    even = fma(even, sq, 0x1.3d6905b0b46cep-101);
+    odd = fma(odd, sq, 0x1.6eb8afc0c75e5p-111);
+    even = fma(even, sq, 0x1.4193bf02efcf6p-82);
+    odd = fma(odd, sq, 0x1.e750b1ebeea85p-92);
+    even = fma(even, sq, 0x1.5601791115648p-64);
+    odd = fma(odd, sq, 0x1.69cb295869ebp-73);
+    even = fma(even, sq, 0x1.522a43cbe7d6ap-47);
+    odd = fma(odd, sq, 0x1.0b3133d3965d4p-55);
+    even = fma(even, sq, 0x1.02e85c084ed33p-31);
+    odd = fma(odd, sq, 0x1.522a43fa6c768p-39);
+    even = fma(even, sq, 0x1.c71c71c71b79fp-18);
+    odd = fma(odd, sq, 0x1.23456789b322dp-24);
+    even = fma(even, sq, 0x1.fffffffffffe5p-7);
+    odd = fma(odd, sq, 0x1.c71c71c71c85cp-12);
+    even = fma(even, sq, 0x1p+0);
+    odd = fma(odd, sq, 0x1.0000000000001p-2);
     return fma(odd, z, even);
 }
 
@@ -406,14 +456,22 @@ PBP_INLINE double pbp_i1_poly(double z)
 {
     double sq = z * z;
     double even = 0x1.03ea3816c452cp-145, odd = 0x1.163ad7f86299fp-138;
-    even = fma(even, sq, 0x1.ab1027a543623p-126); odd = fma(odd, sq, 0x1.52f01d5669aefp-116);
-    even = fma(even, sq, 0x1.57b9ccfddc2a5p-106); odd = fma(odd, sq, 0x1.15c0618d43747p-96);
-    even = fma(even, sq, 0x1.8bf01988dccebp-87); odd = fma(odd, sq, 0x1.e25df7f0525f2p-78);
-    even = fma(even, sq, 0x1.f17748fb5795dp-69); odd = fma(odd, sq, 0x1.ab81d971e4f1cp-60);
-    even = fma(even, sq, 0x1.2c975a182a1bfp-51); odd = fma(odd, sq, 0x1.522a43d3dfddep-43);
-    even = fma(even, sq, 0x1.27e4fb7a42e6p-35); odd = fma(odd, sq, 0x1.845c8a0c97dd5p-28);
-    even = fma(even, sq, 0x1.6c16c16c1c6e9p-21); odd = fma(odd, sq, 0x1.c71c71c71bef9p-15);
-    even = fma(even, sq, 0x1.55555555555b8p-9); odd = fma(odd, sq, 0x1.ffffffffffff9p-5);
+    even = fma(even, sq, 0x1.ab1027a543623p-126);
+    odd = fma(odd, sq, 0x1.52f01d5669aefp-116);
+    even = fma(even, sq, 0x1.57b9ccfddc2a5p-106);
+    odd = fma(odd, sq, 0x1.15c0618d43747p-96);
+    even = fma(even, sq, 0x1.8bf01988dccebp-87);
+    odd = fma(odd, sq, 0x1.e25df7f0525f2p-78);
+    even = fma(even, sq, 0x1.f17748fb5795dp-69);
+    odd = fma(odd, sq, 0x1.ab81d971e4f1cp-60);
+    even = fma(even, sq, 0x1.2c975a182a1bfp-51);
+    odd = fma(odd, sq, 0x1.522a43d3dfddep-43);
+    even = fma(even, sq, 0x1.27e4fb7a42e6p-35);
+    odd = fma(odd, sq, 0x1.845c8a0c97dd5p-28);
+    even = fma(even, sq, 0x1.6c16c16c1c6e9p-21);
+    odd = fma(odd, sq, 0x1.c71c71c71bef9p-15);
+    even = fma(even, sq, 0x1.55555555555b8p-9);
+    odd = fma(odd, sq, 0x1.ffffffffffff9p-5);
     even = fma(even, sq, 0x1p-1);
     return fma(odd, z, even);
 }
@@ -423,14 +481,22 @@ PBP_INLINE double pbp_i0_tail_poly(double t)
 {
     double sq = t * t;
     double even = 0x1.5e7634205472bp-44, odd = 0x1.2172c3d276a61p-41;
-    even = fma(even, sq, 0x1.494323bb44647p-42); odd = fma(odd, sq, -0x1.557ce5d38725ap-39);
-    even = fma(even, sq, -0x1.1f691a4b85d53p-38); odd = fma(odd, sq, 0x1.b6d7a9d907057p-41);
-    even = fma(even, sq, 0x1.19cf33a342723p-37); odd = fma(odd, sq, 0x1.a378576f10749p-37);
-    even = fma(even, sq, 0x1.505b5a677facep-36); odd = fma(odd, sq, 0x1.a3fa9e24b8bf3p-35);
-    even = fma(even, sq, 0x1.573f6d2992f82p-33); odd = fma(odd, sq, 0x1.644e3c235c918p-31);
-    even = fma(even, sq, 0x1.d94406993d626p-29); odd = fma(odd, sq, 0x1.96f6cef9cab2fp-26);
-    even = fma(even, sq, 0x1.d2593f5573db8p-23); odd = fma(odd, sq, 0x1.77807b30f8299p-19);
-    even = fma(even, sq, 0x1.d5a27f377cec7p-15); odd = fma(odd, sq, 0x1.1e0569de02b1ep-9);
+    even = fma(even, sq, 0x1.494323bb44647p-42);
+    odd = fma(odd, sq, -0x1.557ce5d38725ap-39);
+    even = fma(even, sq, -0x1.1f691a4b85d53p-38);
+    odd = fma(odd, sq, 0x1.b6d7a9d907057p-41);
+    even = fma(even, sq, 0x1.19cf33a342723p-37);
+    odd = fma(odd, sq, 0x1.a378576f10749p-37);
+    even = fma(even, sq, 0x1.505b5a677facep-36);
+    odd = fma(odd, sq, 0x1.a3fa9e24b8bf3p-35);
+    even = fma(even, sq, 0x1.573f6d2992f82p-33);
+    odd = fma(odd, sq, 0x1.644e3c235c918p-31);
+    even = fma(even, sq, 0x1.d94406993d626p-29);
+    odd = fma(odd, sq, 0x1.96f6cef9cab2fp-26);
+    even = fma(even, sq, 0x1.d2593f5573db8p-23);
+    odd = fma(odd, sq, 0x1.77807b30f8299p-19);
+    even = fma(even, sq, 0x1.d5a27f377cec7p-15);
+    odd = fma(odd, sq, 0x1.1e0569de02b1ep-9);
     even = fma(even, sq, 0x1.9ab25f8f56038p-2);
     return fma(odd, t, even);
 }
@@ -440,14 +506,22 @@ PBP_INLINE double pbp_i1_tail_poly(double t)
 {
     double sq = t * t;
     double even = -0x1.94696cc1d23e4p-44, odd = -0x1.2f05e3258d8a8p-41;
-    even = fma(even, sq, -0x1.19454282cd999p-42); odd = fma(odd, sq, 0x1.6a487b92da4a3p-39);
-    even = fma(even, sq, 0x1.2454685494f2cp-38); odd = fma(odd, sq, -0x1.11c013c73458p-40);
-    even = fma(even, sq, -0x1.28127ba255961p-37); odd = fma(odd, sq, -0x1.b936d576a7b9ap-37);
-    even = fma(even, sq, -0x1.67fbc2c922a6dp-36); odd = fma(odd, sq, -0x1.c7c7a902f1433p-35);
-    even = fma(even, sq, -0x1.7a3c3fb85bba3p-33); odd = fma(odd, sq, -0x1.905990d1a423cp-31);
-    even = fma(even, sq, -0x1.10a676a5b6663p-28); odd = fma(odd, sq, -0x1.e56512414edc8p-26);
-    even = fma(even, sq, -0x1.24caf4f5755d4p-22); odd = fma(odd, sq, -0x1.00e3b41a78be6p-18);
-    even = fma(even, sq, -0x1.7eb85088a91bfp-14); odd = fma(odd, sq, -0x1.a3c9adbe35627p-8);
+    even = fma(even, sq, -0x1.19454282cd999p-42);
+    odd = fma(odd, sq, 0x1.6a487b92da4a3p-39);
+    even = fma(even, sq, 0x1.2454685494f2cp-38);
+    odd = fma(odd, sq, -0x1.11c013c73458p-40);
+    even = fma(even, sq, -0x1.28127ba255961p-37);
+    odd = fma(odd, sq, -0x1.b936d576a7b9ap-37);
+    even = fma(even, sq, -0x1.67fbc2c922a6dp-36);
+    odd = fma(odd, sq, -0x1.c7c7a902f1433p-35);
+    even = fma(even, sq, -0x1.7a3c3fb85bba3p-33);
+    odd = fma(odd, sq, -0x1.905990d1a423cp-31);
+    even = fma(even, sq, -0x1.10a676a5b6663p-28);
+    odd = fma(odd, sq, -0x1.e56512414edc8p-26);
+    even = fma(even, sq, -0x1.24caf4f5755d4p-22);
+    odd = fma(odd, sq, -0x1.00e3b41a78be6p-18);
+    even = fma(even, sq, -0x1.7eb85088a91bfp-14);
+    odd = fma(odd, sq, -0x1.a3c9adbe35627p-8);
     even = fma(even, sq, 0x1.920c27c8dc633p-2);
     return fma(odd, t, even);
 }

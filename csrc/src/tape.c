@@ -27,8 +27,8 @@
 typedef struct builder {
     pbp_tape *tape;
     int64_t *plan;
-    double *costs;          /* per loop: one step so far */
-    double total, straight; /* outside loops; since the last place that polls */
+    double *costs;                             /* per loop: one step so far */
+    double total, straight;                    /* outside loops; since the last place that polls */
     uint32_t last_code, last_slot, last_frame; /* where the latest scalar result is */
     uint32_t single; /* the code after which the latest instruction may become half of a pair */
     uint32_t code_room;
@@ -108,8 +108,8 @@ static void emit_loop_begin(builder *b, uint32_t number)
 {
     pbp_loop *loop = &b->tape->loops[number];
     loop->code_begin = b->tape->n_code;
-    emit(b, (pbp_code){.op = loop->parallel ? PBP_OP_LOOP_PARALLEL : PBP_OP_LOOP_BEGIN,
-                       .d = number});
+    emit(b,
+         (pbp_code){.op = loop->parallel ? PBP_OP_LOOP_PARALLEL : PBP_OP_LOOP_BEGIN, .d = number});
 }
 
 static void emit_loop_end(builder *b, uint32_t number)

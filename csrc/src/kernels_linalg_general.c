@@ -448,16 +448,27 @@ static void N(triangular_vector)(int64_t n, const T *h, int64_t end, N(pair) w, 
             T size = FN(fabs)(at[0] - w.re) + FN(fabs)(d.re) + FN(fabs)(w.im);
             size += FN(fabs)(at[1]) + FN(fabs)(at[n]);
             size = size > small ? size : small;
-            /* By Cramer's rule, all divided by size. */
+            /* By elimination with a row exchange, all divided by size: a last pivot that vanishes is
+               replaced, which changes the matrix by no more than rounding does. */
             const T b = at[1] / size, c = at[n] / size;
             const N(pair) e = {(at[0] - w.re) / size, d.im / size}, f = {d.re / size, e.im};
             const N(pair) p = {top.re / size, top.im / size}, q = {low.re / size, low.im / size};
-            const N(pair) ef = N(pair_times)(e, f), det = {ef.re - b * c, ef.im};
-            const N(pair) pf = N(pair_times)(p, f), qe = N(pair_times)(q, e);
-            const N(pair) u = {pf.re - b * q.re, pf.im - b * q.im};
-            const N(pair) v = {qe.re - c * p.re, qe.im - c * p.im};
-            const N(pair) first = N(pair_over)(u, det, EPSILON);
-            const N(pair) second = N(pair_over)(v, det, EPSILON);
+            N(pair) first, second;
+            if (FN(fabs)(e.re) + FN(fabs)(e.im) >= FN(fabs)(c)) {
+                const N(pair) m = N(pair_over)((N(pair)){c, 0}, e, EPSILON);
+                const N(pair) mp = N(pair_times)(m, p);
+                const N(pair) pivot = {f.re - m.re * b, f.im - m.im * b};
+                second = N(pair_over)((N(pair)){q.re - mp.re, q.im - mp.im}, pivot, EPSILON);
+                const N(pair) rest = {p.re - b * second.re, p.im - b * second.im};
+                first = N(pair_over)(rest, e, EPSILON);
+            } else {
+                const N(pair) m = {e.re / c, e.im / c};
+                const N(pair) mq = N(pair_times)(m, q), mf = N(pair_times)(m, f);
+                const N(pair) pivot = {b - mf.re, -mf.im};
+                second = N(pair_over)((N(pair)){p.re - mq.re, p.im - mq.im}, pivot, EPSILON);
+                const N(pair) fs = N(pair_times)(f, second);
+                first = (N(pair)){(q.re - fs.re) / c, (q.im - fs.im) / c};
+            }
             x[i] = second.re, y[i] = second.im;
             i--;
             x[i] = first.re, y[i] = first.im;

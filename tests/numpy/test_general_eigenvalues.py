@@ -66,6 +66,14 @@ def test_large():
     np.testing.assert_allclose(ordered(alone), ordered(w), atol=1e-9)
 
 
+def test_integers():
+    """Small integers: eigenvalues that coincide, pairs too, and defective matrices."""
+    for n in (2, 3, 4, 5, 6):
+        a = np.random.default_rng(1).integers(-1, 2, (2000, n, n)).astype(float)
+        w, v = bp.compile(lambda a: tuple(np.linalg.eig(a)))(a)
+        assert residual(a, w, v) < 1e-13
+
+
 def test_stacks():
     a = normal(2, 3, 4, 4)
     w, v = bp.compile(lambda a: tuple(np.linalg.eig(a)))(a)

@@ -290,8 +290,8 @@ static pbp_status N(large_cholesky)(pbp_sweep *sweep, int64_t n, T *d, const T *
         for (int64_t j = 0; j < rest; j += 2 * BLOCK) {
             const int64_t columns = LESS(2 * BLOCK, rest - j);
             T *place = below + j * n + width + j;
-            N(product)(sweep, rest - j, columns, width, place, n, below + j * n, n, 1,
-                       negative + j, rest, 1, 1, room);
+            N(product)(sweep, rest - j, columns, width, place, n, below + j * n, n, 1, negative + j,
+                       rest, 1, 1, room);
         }
         if (pbp_sweep_poll(sweep, rest * (rest + 8 * width) / 2 + width * width) != PBP_OK) {
             return PBP_INTERRUPTED;
@@ -590,8 +590,8 @@ KERNEL(pbp_triangular)
             return SINGULAR(g);
         }
         memcpy(d + g * n * m, b + g * b_step, (size_t)(n * m) * sizeof(T));
-        N(triangular)(sweep, n, m, a + g * a_step, row, col, lower, unit, d + g * n * m, m,
-                      scratch, room);
+        N(triangular)(sweep, n, m, a + g * a_step, row, col, lower, unit, d + g * n * m, m, scratch,
+                      room);
         if (pbp_sweep_poll(sweep, n * n * (m + 1) / 16) != PBP_OK) {
             return PBP_INTERRUPTED;
         }

@@ -15,14 +15,12 @@
 
 #define LINALG_SINGLE 0
 #include "linalg_body.h"
-#include "linalg_lu.h"
 
 #include "kernels_linalg_general.c"
 
 #undef LINALG_SINGLE
 #define LINALG_SINGLE 1
 #include "linalg_body.h"
-#include "linalg_lu.h"
 
 #include "kernels_linalg_general.c"
 

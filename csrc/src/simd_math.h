@@ -89,10 +89,14 @@ PBP_INLINE double pbp_exp_poly(double r)
 {
     double sq = r * r;
     double even = 0x1.1f95071da89p-29, odd = 0x1.af5e4760eafa8p-26;
-    even = fma(even, sq, 0x1.27e4c5eea0485p-22); odd = fma(odd, sq, 0x1.71ddf8a782f98p-19);
-    even = fma(even, sq, 0x1.a01a01b086edep-16); odd = fma(odd, sq, 0x1.a01a01afbc7e7p-13);
-    even = fma(even, sq, 0x1.6c16c16c14525p-10); odd = fma(odd, sq, 0x1.111111110f72dp-7);
-    even = fma(even, sq, 0x1.555555555555ap-5); odd = fma(odd, sq, 0x1.5555555555559p-3);
+    even = fma(even, sq, 0x1.27e4c5eea0485p-22);
+    odd = fma(odd, sq, 0x1.71ddf8a782f98p-19);
+    even = fma(even, sq, 0x1.a01a01b086edep-16);
+    odd = fma(odd, sq, 0x1.a01a01afbc7e7p-13);
+    even = fma(even, sq, 0x1.6c16c16c14525p-10);
+    odd = fma(odd, sq, 0x1.111111110f72dp-7);
+    even = fma(even, sq, 0x1.555555555555ap-5);
+    odd = fma(odd, sq, 0x1.5555555555559p-3);
     even = fma(even, sq, 0x1p-1);
     return fma(odd, r, even);
 }
@@ -102,10 +106,14 @@ PBP_INLINE double pbp_exp2_poly(double r)
 {
     double sq = r * r;
     double even = 0x1.c4c5019468d6ep-36, odd = 0x1.e9e67c6e24df2p-32;
-    even = fma(even, sq, 0x1.e4cef99f4ab2bp-28); odd = fma(odd, sq, 0x1.b524efa67d5ecp-24);
-    even = fma(even, sq, 0x1.62c0224861ddep-20); odd = fma(odd, sq, 0x1.ffcbfc6bc4e0ep-17);
-    even = fma(even, sq, 0x1.430912f86a4d9p-13); odd = fma(odd, sq, 0x1.5d87fe78a4602p-10);
-    even = fma(even, sq, 0x1.3b2ab6fba4e7cp-7); odd = fma(odd, sq, 0x1.c6b08d704a0c4p-5);
+    even = fma(even, sq, 0x1.e4cef99f4ab2bp-28);
+    odd = fma(odd, sq, 0x1.b524efa67d5ecp-24);
+    even = fma(even, sq, 0x1.62c0224861ddep-20);
+    odd = fma(odd, sq, 0x1.ffcbfc6bc4e0ep-17);
+    even = fma(even, sq, 0x1.430912f86a4d9p-13);
+    odd = fma(odd, sq, 0x1.5d87fe78a4602p-10);
+    even = fma(even, sq, 0x1.3b2ab6fba4e7cp-7);
+    odd = fma(odd, sq, 0x1.c6b08d704a0c4p-5);
     even = fma(even, sq, 0x1.ebfbdff82c58fp-3);
     return fma(odd, r, even);
 }
@@ -280,8 +288,10 @@ PBP_INLINE double pbp_log_poly(double z)
 {
     double sq = z * z;
     double even = 0x1.2e3e3cd6d584dp-3, odd = 0x1.39b6f355ea872p-3;
-    even = fma(even, sq, 0x1.74655a738238ep-3); odd = fma(odd, sq, 0x1.c71c56d30d96fp-3);
-    even = fma(even, sq, 0x1.2492493b529acp-2); odd = fma(odd, sq, 0x1.9999999988884p-2);
+    even = fma(even, sq, 0x1.74655a738238ep-3);
+    odd = fma(odd, sq, 0x1.c71c56d30d96fp-3);
+    even = fma(even, sq, 0x1.2492493b529acp-2);
+    odd = fma(odd, sq, 0x1.9999999988884p-2);
     even = fma(even, sq, 0x1.5555555555572p-1);
     return fma(odd, z, even);
 }
@@ -402,10 +412,14 @@ PBP_INLINE double pbp_log1p_poly(double z)
 {
     double sq = z * z;
     double even = 0x1.5749bc6541bdep-4, odd = 0x1.5b1467a4bb828p-3;
-    even = fma(even, sq, 0x1.106e96d3698ccp-3); odd = fma(odd, sq, 0x1.ef74410f9bc6bp-4);
-    even = fma(even, sq, 0x1.745cbb81e8d81p-3); odd = fma(odd, sq, 0x1.3b1d4a93d419ap-3);
-    even = fma(even, sq, 0x1.249249211dbd8p-2); odd = fma(odd, sq, 0x1.c71c73df2a745p-3);
-    even = fma(even, sq, 0x1.555555555553fp-1); odd = fma(odd, sq, 0x1.999999999f145p-2);
+    even = fma(even, sq, 0x1.106e96d3698ccp-3);
+    odd = fma(odd, sq, 0x1.ef74410f9bc6bp-4);
+    even = fma(even, sq, 0x1.745cbb81e8d81p-3);
+    odd = fma(odd, sq, 0x1.3b1d4a93d419ap-3);
+    even = fma(even, sq, 0x1.249249211dbd8p-2);
+    odd = fma(odd, sq, 0x1.c71c73df2a745p-3);
+    even = fma(even, sq, 0x1.555555555553fp-1);
+    odd = fma(odd, sq, 0x1.999999999f145p-2);
     return fma(odd, z, even);
 }
 
@@ -432,8 +446,10 @@ PBP_INLINE double pbp_sin_poly(double z)
 {
     double sq = z * z;
     double even = -0x1.ae5e6d4f41f77p-26, odd = 0x1.5d949f6ba0c61p-33;
-    even = fma(even, sq, -0x1.a01a019c22dd8p-13); odd = fma(odd, sq, 0x1.71de35833f6fap-19);
-    even = fma(even, sq, -0x1.555555555554ap-3); odd = fma(odd, sq, 0x1.111111110f934p-7);
+    even = fma(even, sq, -0x1.a01a019c22dd8p-13);
+    odd = fma(odd, sq, 0x1.71de35833f6fap-19);
+    even = fma(even, sq, -0x1.555555555554ap-3);
+    odd = fma(odd, sq, 0x1.111111110f934p-7);
     return fma(odd, z, even);
 }
 
@@ -442,8 +458,10 @@ PBP_INLINE double pbp_cos_poly(double z)
 {
     double sq = z * z;
     double even = 0x1.1ee9ee2e194cfp-29, odd = -0x1.8faf7ac25a94dp-37;
-    even = fma(even, sq, 0x1.a01a019cb9b46p-16); odd = fma(odd, sq, -0x1.27e4f80e57e9bp-22);
-    even = fma(even, sq, 0x1.555555555554cp-5); odd = fma(odd, sq, -0x1.6c16c16c151e9p-10);
+    even = fma(even, sq, 0x1.a01a019cb9b46p-16);
+    odd = fma(odd, sq, -0x1.27e4f80e57e9bp-22);
+    even = fma(even, sq, 0x1.555555555554cp-5);
+    odd = fma(odd, sq, -0x1.6c16c16c151e9p-10);
     return fma(odd, z, even);
 }
 
@@ -580,7 +598,8 @@ PBP_INLINE uint64_t pbp_words_extract(const uint32_t *p, int at)
  * infinities and NaN. */
 PBP_RARE double pbp_trig_reduce_huge(double x, double *r_low, uint64_t *quadrant)
 {
-    static const uint32_t two_over_pi[38] = { /* word j has weight 2^(-32 (j + 1)) */
+    static const uint32_t two_over_pi[38] = {
+        /* word j has weight 2^(-32 (j + 1)) */
         0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab,
         0xdebbc561, 0xb7246e3a, 0x424dd2e0, 0x06492eea, 0x09d1921c, 0xfe1deb1c, 0xb129a73e,
         0xe88235f5, 0x2ebb4484, 0xe99c7026, 0xb45f7e41, 0x3991d639, 0x835339f4, 0x9c845f8b,
@@ -782,7 +801,7 @@ PBP_INLINE float pbp_tanf(float x)
  * overlap.  Both give the same bits. */
 #define PBP_TRIG_BLOCK 128
 #define PBP_TRIG_ARRAY(NAME, FAST, PLAIN, T, MASK, ABS, LIMIT)                                     \
-    PBP_INLINE void NAME(int64_t n, T *y, const T *x)                                           \
+    PBP_INLINE void NAME(int64_t n, T *y, const T *x)                                              \
     {                                                                                              \
         for (int64_t start = 0; start < n; start += PBP_TRIG_BLOCK) {                              \
             int64_t m = n - start < PBP_TRIG_BLOCK ? n - start : PBP_TRIG_BLOCK;                   \
@@ -818,11 +837,16 @@ PBP_INLINE double pbp_asin_poly(double z)
 {
     double sq = z * z;
     double even = -0x1.fd8ee9724a0b2p-7, odd = 0x1.01dfcc7599a39p-5;
-    even = fma(even, sq, 0x1.b7ad2876c0a03p-8); odd = fma(odd, sq, 0x1.386b1e554e137p-6);
-    even = fma(even, sq, 0x1.c73d3968e98c4p-7); odd = fma(odd, sq, 0x1.8d460b571cba4p-7);
-    even = fma(even, sq, 0x1.6e8a37c55184p-6); odd = fma(odd, sq, 0x1.1c6854888eb41p-6);
-    even = fma(even, sq, 0x1.6db6db4e1b014p-5); odd = fma(odd, sq, 0x1.f1c7290373db2p-6);
-    even = fma(even, sq, 0x1.5555555555482p-3); odd = fma(odd, sq, 0x1.3333333358b09p-4);
+    even = fma(even, sq, 0x1.b7ad2876c0a03p-8);
+    odd = fma(odd, sq, 0x1.386b1e554e137p-6);
+    even = fma(even, sq, 0x1.c73d3968e98c4p-7);
+    odd = fma(odd, sq, 0x1.8d460b571cba4p-7);
+    even = fma(even, sq, 0x1.6e8a37c55184p-6);
+    odd = fma(odd, sq, 0x1.1c6854888eb41p-6);
+    even = fma(even, sq, 0x1.6db6db4e1b014p-5);
+    odd = fma(odd, sq, 0x1.f1c7290373db2p-6);
+    even = fma(even, sq, 0x1.5555555555482p-3);
+    odd = fma(odd, sq, 0x1.3333333358b09p-4);
     return fma(odd, z, even);
 }
 
@@ -831,10 +855,14 @@ PBP_INLINE double pbp_atan_poly(double z)
 {
     double sq = z * z;
     double even = -0x1.296469d59e7eap-6, odd = 0x1.39c05abf41abfp-5;
-    even = fma(even, sq, -0x1.9d9f90abe9efdp-5); odd = fma(odd, sq, 0x1.df3fc39131785p-5);
-    even = fma(even, sq, -0x1.10ef4b6509e4dp-4); odd = fma(odd, sq, 0x1.3b117036b76c1p-4);
-    even = fma(even, sq, -0x1.745cfe36a98dcp-4); odd = fma(odd, sq, 0x1.c71c711ada268p-4);
-    even = fma(even, sq, -0x1.2492492345e93p-3); odd = fma(odd, sq, 0x1.9999999997485p-3);
+    even = fma(even, sq, -0x1.9d9f90abe9efdp-5);
+    odd = fma(odd, sq, 0x1.df3fc39131785p-5);
+    even = fma(even, sq, -0x1.10ef4b6509e4dp-4);
+    odd = fma(odd, sq, 0x1.3b117036b76c1p-4);
+    even = fma(even, sq, -0x1.745cfe36a98dcp-4);
+    odd = fma(odd, sq, 0x1.c71c711ada268p-4);
+    even = fma(even, sq, -0x1.2492492345e93p-3);
+    odd = fma(odd, sq, 0x1.9999999997485p-3);
     even = fma(even, sq, -0x1.555555555554cp-2);
     return fma(odd, z, even);
 }
@@ -1015,9 +1043,12 @@ PBP_INLINE double pbp_pow_poly(double z)
 {
     double sq = z * z;
     double even = 0x1.bfb7da9a793ffp-4, odd = 0x1.ab69823ce1e48p-4;
-    even = fma(even, sq, 0x1.e203d48c971b9p-4); odd = fma(odd, sq, 0x1.1110b52cfd14dp-3);
-    even = fma(even, sq, 0x1.3b13b26a58e85p-3); odd = fma(odd, sq, 0x1.745d1743805c7p-3);
-    even = fma(even, sq, 0x1.c71c71c71ee68p-3); odd = fma(odd, sq, 0x1.2492492492489p-2);
+    even = fma(even, sq, 0x1.e203d48c971b9p-4);
+    odd = fma(odd, sq, 0x1.1110b52cfd14dp-3);
+    even = fma(even, sq, 0x1.3b13b26a58e85p-3);
+    odd = fma(odd, sq, 0x1.745d1743805c7p-3);
+    even = fma(even, sq, 0x1.c71c71c71ee68p-3);
+    odd = fma(odd, sq, 0x1.2492492492489p-2);
     even = fma(even, sq, 0x1.999999999999ap-2);
     return fma(odd, z, even);
 }
@@ -1105,8 +1136,10 @@ PBP_INLINE double pbp_cbrt_poly(double w)
 {
     double sq = w * w;
     double even = 0x1.3fa2e5bd2cf02p-3, odd = -0x1.16d763fb20fbp-6;
-    even = fma(even, sq, 0x1.3e690eb9323a7p+0); odd = fma(odd, sq, -0x1.321cc6d4fc00ep-1);
-    even = fma(even, sq, 0x1.c7f37aa32b4f4p+0); odd = fma(odd, sq, -0x1.90e78588690efp+0);
+    even = fma(even, sq, 0x1.3e690eb9323a7p+0);
+    odd = fma(odd, sq, -0x1.321cc6d4fc00ep-1);
+    even = fma(even, sq, 0x1.c7f37aa32b4f4p+0);
+    odd = fma(odd, sq, -0x1.90e78588690efp+0);
     return fma(odd, w, even);
 }
 
@@ -1162,11 +1195,16 @@ PBP_INLINE double pbp_erf_poly(double z)
 {
     double sq = z * z;
     double even = 0x1.d782f5e588b31p-27, odd = -0x1.acdb127dfacaep-31;
-    even = fma(even, sq, 0x1.b98271ab7627fp-20); odd = fma(odd, sq, -0x1.5c16a84a865f4p-23);
-    even = fma(even, sq, 0x1.f9a2bf64a69d3p-14); odd = fma(odd, sq, -0x1.f4ca93a925f6fp-17);
-    even = fma(even, sq, 0x1.565bccfa9674fp-8); odd = fma(odd, sq, -0x1.c02db0725433ap-11);
-    even = fma(even, sq, 0x1.ce2f21a04101p-4); odd = fma(odd, sq, -0x1.b82ce312060d3p-6);
-    even = fma(even, sq, 0x1.06eba8214db68p-3); odd = fma(odd, sq, -0x1.812746b0379c2p-2);
+    even = fma(even, sq, 0x1.b98271ab7627fp-20);
+    odd = fma(odd, sq, -0x1.5c16a84a865f4p-23);
+    even = fma(even, sq, 0x1.f9a2bf64a69d3p-14);
+    odd = fma(odd, sq, -0x1.f4ca93a925f6fp-17);
+    even = fma(even, sq, 0x1.565bccfa9674fp-8);
+    odd = fma(odd, sq, -0x1.c02db0725433ap-11);
+    even = fma(even, sq, 0x1.ce2f21a04101p-4);
+    odd = fma(odd, sq, -0x1.b82ce312060d3p-6);
+    even = fma(even, sq, 0x1.06eba8214db68p-3);
+    odd = fma(odd, sq, -0x1.812746b0379c2p-2);
     return fma(odd, z, even);
 }
 
@@ -1175,15 +1213,24 @@ PBP_INLINE double pbp_erf_tail_poly(double a)
 {
     double sq = a * a;
     double even = -0x1.3835043e01006p-37, odd = 0x1.8eeece0160ccfp-43;
-    even = fma(even, sq, -0x1.a9155cb1f9e34p-29); odd = fma(odd, sq, 0x1.cc6276fba177cp-33);
-    even = fma(even, sq, -0x1.096d91b198a09p-22); odd = fma(odd, sq, 0x1.135a64fcc834p-25);
-    even = fma(even, sq, -0x1.c5f387f592529p-18); odd = fma(odd, sq, 0x1.893742d6e1282p-20);
-    even = fma(even, sq, -0x1.0eee43cace99fp-14); odd = fma(odd, sq, 0x1.96487afa1a4bep-16);
-    even = fma(even, sq, -0x1.67501ead81d25p-16); odd = fma(odd, sq, 0x1.cf325bb68d1bbp-14);
-    even = fma(even, sq, 0x1.b74f8f82c3084p-10); odd = fma(odd, sq, -0x1.2204a6b381818p-11);
-    even = fma(even, sq, -0x1.3962ce46eda5ep-6); odd = fma(odd, sq, -0x1.a9d1ba2fdae15p-13);
-    even = fma(even, sq, 0x1.45f329c455f48p-1); odd = fma(odd, sq, 0x1.a4f2c4217b20cp-4);
-    even = fma(even, sq, 0x1.f91d978ab5be1p-26); odd = fma(odd, sq, 0x1.20dd708629feep+0);
+    even = fma(even, sq, -0x1.a9155cb1f9e34p-29);
+    odd = fma(odd, sq, 0x1.cc6276fba177cp-33);
+    even = fma(even, sq, -0x1.096d91b198a09p-22);
+    odd = fma(odd, sq, 0x1.135a64fcc834p-25);
+    even = fma(even, sq, -0x1.c5f387f592529p-18);
+    odd = fma(odd, sq, 0x1.893742d6e1282p-20);
+    even = fma(even, sq, -0x1.0eee43cace99fp-14);
+    odd = fma(odd, sq, 0x1.96487afa1a4bep-16);
+    even = fma(even, sq, -0x1.67501ead81d25p-16);
+    odd = fma(odd, sq, 0x1.cf325bb68d1bbp-14);
+    even = fma(even, sq, 0x1.b74f8f82c3084p-10);
+    odd = fma(odd, sq, -0x1.2204a6b381818p-11);
+    even = fma(even, sq, -0x1.3962ce46eda5ep-6);
+    odd = fma(odd, sq, -0x1.a9d1ba2fdae15p-13);
+    even = fma(even, sq, 0x1.45f329c455f48p-1);
+    odd = fma(odd, sq, 0x1.a4f2c4217b20cp-4);
+    even = fma(even, sq, 0x1.f91d978ab5be1p-26);
+    odd = fma(odd, sq, 0x1.20dd708629feep+0);
     return fma(odd, a, even);
 }
 
@@ -1196,16 +1243,26 @@ PBP_INLINE double pbp_erfc_poly(double q)
 {
     double sq = q * q;
     double even = -0x1.61d1a006c18e2p-33, odd = -0x1.cbd0b67fed869p-30;
-    even = fma(even, sq, -0x1.e526b3a49257ep-30); odd = fma(odd, sq, 0x1.da6c4f9363e6dp-27);
-    even = fma(even, sq, 0x1.19f2480caa627p-26); odd = fma(odd, sq, -0x1.a6295ad9086a8p-24);
-    even = fma(even, sq, -0x1.fbc49a24b47f9p-25); odd = fma(odd, sq, 0x1.875092147c71dp-21);
-    even = fma(even, sq, -0x1.79f09876f5131p-22); odd = fma(odd, sq, -0x1.4e529955e668p-18);
-    even = fma(even, sq, 0x1.6cb8697a0a499p-17); odd = fma(odd, sq, 0x1.45c69dda26ed2p-16);
-    even = fma(even, sq, -0x1.2514c604611cep-13); odd = fma(odd, sq, 0x1.ca97e86b2b9c2p-13);
-    even = fma(even, sq, 0x1.44056920fb71ep-11); odd = fma(odd, sq, -0x1.3b71b32c6aff5p-8);
-    even = fma(even, sq, 0x1.138263cd6876dp-6); odd = fma(odd, sq, -0x1.57e8245c58f3ep-5);
-    even = fma(even, sq, 0x1.549106f1a687cp-4); odd = fma(odd, sq, -0x1.15f1093e1e60cp-3);
-    even = fma(even, sq, 0x1.7936155ac7bbap-3); odd = fma(odd, sq, -0x1.a1678125f1044p-3);
+    even = fma(even, sq, -0x1.e526b3a49257ep-30);
+    odd = fma(odd, sq, 0x1.da6c4f9363e6dp-27);
+    even = fma(even, sq, 0x1.19f2480caa627p-26);
+    odd = fma(odd, sq, -0x1.a6295ad9086a8p-24);
+    even = fma(even, sq, -0x1.fbc49a24b47f9p-25);
+    odd = fma(odd, sq, 0x1.875092147c71dp-21);
+    even = fma(even, sq, -0x1.79f09876f5131p-22);
+    odd = fma(odd, sq, -0x1.4e529955e668p-18);
+    even = fma(even, sq, 0x1.6cb8697a0a499p-17);
+    odd = fma(odd, sq, 0x1.45c69dda26ed2p-16);
+    even = fma(even, sq, -0x1.2514c604611cep-13);
+    odd = fma(odd, sq, 0x1.ca97e86b2b9c2p-13);
+    even = fma(even, sq, 0x1.44056920fb71ep-11);
+    odd = fma(odd, sq, -0x1.3b71b32c6aff5p-8);
+    even = fma(even, sq, 0x1.138263cd6876dp-6);
+    odd = fma(odd, sq, -0x1.57e8245c58f3ep-5);
+    even = fma(even, sq, 0x1.549106f1a687cp-4);
+    odd = fma(odd, sq, -0x1.15f1093e1e60cp-3);
+    even = fma(even, sq, 0x1.7936155ac7bbap-3);
+    odd = fma(odd, sq, -0x1.a1678125f1044p-3);
     even = fma(even, sq, 0x1.59b6b76457e42p-3);
     return fma(odd, q, even);
 }
@@ -1271,8 +1328,10 @@ PBP_INLINE float pbp_expf_poly(float r)
 {
     float sq = r * r;
     float even = 0x1.6d72a2p-10f, odd = 0x1.a1a0ccp-13f;
-    even = fmaf(even, sq, 0x1.5554bp-5f); odd = fmaf(odd, sq, 0x1.11109p-7f);
-    even = fmaf(even, sq, 0x1p-1f); odd = fmaf(odd, sq, 0x1.555556p-3f);
+    even = fmaf(even, sq, 0x1.5554bp-5f);
+    odd = fmaf(odd, sq, 0x1.11109p-7f);
+    even = fmaf(even, sq, 0x1p-1f);
+    odd = fmaf(odd, sq, 0x1.555556p-3f);
     return fmaf(odd, r, even);
 }
 
@@ -1433,7 +1492,8 @@ PBP_INLINE float pbp_log1pf_poly(float z)
 {
     float sq = z * z;
     float even = 0x1.1ecbe4p-2f, odd = 0x1.1e996cp-2f;
-    even = fmaf(even, sq, 0x1.555504p-1f); odd = fmaf(odd, sq, 0x1.99d0ecp-2f);
+    even = fmaf(even, sq, 0x1.555504p-1f);
+    odd = fmaf(odd, sq, 0x1.99d0ecp-2f);
     return fmaf(odd, z, even);
 }
 
@@ -1453,7 +1513,10 @@ PBP_INLINE float pbp_softplusf(float x)
 /* The others go through float64 and are rounded twice, at most 0.51 ulp; huge results overflow to
  * inf and small ones become subnormal in the conversion. */
 #define PBP_THROUGH_FLOAT64(NAME)                                                                  \
-    PBP_INLINE float pbp_##NAME##f(float x) { return (float)pbp_##NAME((double)x); }
+    PBP_INLINE float pbp_##NAME##f(float x)                                                        \
+    {                                                                                              \
+        return (float)pbp_##NAME((double)x);                                                       \
+    }
 
 PBP_THROUGH_FLOAT64(exp2)
 PBP_THROUGH_FLOAT64(log2)

@@ -9,10 +9,10 @@
 /* What mode and the extents may be, per row. */
 typedef struct shape_rule {
     uint32_t row;
-    int64_t modes;  /* bits that may be set */
-    bool square;    /* m is n */
-    bool uses_b;    /* and k columns of it */
-    bool uses_k;    /* k is given, else 0 */
+    int64_t modes; /* bits that may be set */
+    bool square;   /* m is n */
+    bool uses_b;   /* and k columns of it */
+    bool uses_k;   /* k is given, else 0 */
 } shape_rule;
 
 static const shape_rule rules[] = {

@@ -9,6 +9,7 @@ from ..differentiate import _copy, graph_has_loops, subgraph
 from ..graph import CONSTANT, INPUT, apply, current_graph, open_graph
 from ..primitives.base import constant_value, filled
 from ..primitives.control import move_captured_first, scan
+from .anew import nodes_anew
 
 # What is worth computing ahead of a loop, and how many bytes that may take.
 _HEAVY = {
@@ -27,17 +28,9 @@ def simplify(graph):
     from . import LOCAL
 
     env = {}
-    boundary = graph.reverse_start
     with open_graph(graph.name, LOCAL) as target:
-        for number, node in enumerate(graph.nodes):
-            if number == boundary:
-                target.reverse_start = len(target.nodes)
-            if node.primitive is INPUT:
-                value = node.outputs[0]
-                env[value] = target.add_input(
-                    value.shape, value.dtype, value.weak, node.attributes["name"]
-                )
-            elif node.primitive is scan:
+        for node in nodes_anew(graph, target, env):
+            if node.primitive is scan:
                 target.location = node.location
                 operands = [env[o] for o in node.operands]
                 outputs = apply_clean(operands, **node.attributes)

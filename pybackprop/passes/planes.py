@@ -26,6 +26,7 @@ from ..primitives import elementwise as e
 from ..primitives.base import broadcast, constant, filled, real_dtype, zeros
 from ..primitives.control import current_rewrites, move_captured_first
 from . import complex_functions as functions
+from .anew import nodes_anew
 from .complex_functions import Planes, plus
 
 RULES = {}
@@ -54,18 +55,9 @@ def split(graph):
     from . import LOCAL
 
     env = {}
-    boundary = graph.reverse_start
     with open_graph(graph.name, LOCAL) as target:
-        for number, node in enumerate(graph.nodes):
-            if number == boundary:
-                target.reverse_start = len(target.nodes)
-            if node.primitive is INPUT:
-                value = node.outputs[0]
-                env[value] = _parted(
-                    target.add_input(value.shape, value.dtype, value.weak, node.attributes["name"])
-                )
-            else:
-                _apply(node, env, target)
+        for node in nodes_anew(graph, target, env, _parted):
+            _apply(node, env, target)
         target.close([_joined(env[v]) for v in graph.outputs])
     return target
 

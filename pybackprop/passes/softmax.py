@@ -12,13 +12,14 @@ of -inf alone, and changes no others.
 """
 
 from ..differentiate import _copy
-from ..graph import CONSTANT, INPUT, Graph, open_graph
+from ..graph import CONSTANT, Graph, open_graph
 from ..primitives import elementwise as e
 from ..primitives import reduction
 from ..primitives.base import constant
 from ..primitives.control import scan
 from ..primitives.reduction import restore
 from ..primitives.softmax import log_softmax, logsumexp, softmax
+from .anew import nodes_anew
 
 _WRITTEN_OUT = (logsumexp, softmax, log_softmax)
 
@@ -41,17 +42,8 @@ def write_out(graph):
     from . import LOCAL
 
     env = {}
-    boundary = graph.reverse_start
     with open_graph(graph.name, LOCAL) as target:
-        for number, node in enumerate(graph.nodes):
-            if number == boundary:
-                target.reverse_start = len(target.nodes)
-            if node.primitive is INPUT:
-                (value,) = node.outputs
-                env[value] = target.add_input(
-                    value.shape, value.dtype, value.weak, node.attributes["name"]
-                )
-                continue
+        for node in nodes_anew(graph, target, env):
             target.location = node.location
             if node.primitive is scan:
                 attributes = {**node.attributes, "body": write_out(node.attributes["body"])}
@@ -63,7 +55,7 @@ def write_out(graph):
                 env[node.outputs[0]] = _scaled_weights(node, env)
             else:
                 _copy(node, env, target)
-        if boundary is not None and target.reverse_start is None:
+        if graph.reverse_start is not None and target.reverse_start is None:
             target.reverse_start = len(target.nodes)
         target.close([env[v] for v in graph.outputs])
     from .dead import remove

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from reference import NEP50, call
 
+import pybackprop as bp
 import pybackprop.special as ours
 
 theirs = pytest.importorskip("scipy.special")
@@ -57,6 +58,19 @@ def test_along_axes(name, axis):
     np.testing.assert_allclose(y, getattr(theirs, name)(x, axis=axis), rtol=1e-12)
     (y,) = call(lambda a: getattr(ours, name)(a, axis=axis), x.astype(np.float32))
     assert y.dtype == np.float32
+
+
+@pytest.mark.parametrize(("dtype", "low"), [("float64", -760), ("float32", -110)])
+def test_softmax_weights_are_normal_numbers_or_zero(dtype, low):
+    x = np.linspace(low, 0, 4001).astype(dtype)
+    y = bp.compile(lambda a: ours.softmax(a, axis=0))(np.stack([x, 0 * x]))
+    exact = np.exp(x.astype(np.longdouble)) / (1 + np.exp(x.astype(np.longdouble)))
+    tiny, eps = np.finfo(dtype).tiny, np.finfo(dtype).eps
+    normal = exact > 1.01 * tiny
+    assert np.max(np.abs(y[0] - exact)[normal] / exact[normal]) < 4 * eps
+    assert 0 < normal.sum() < x.size
+    assert np.all((y[0] == 0) | (y[0] >= tiny / 2))
+    assert np.all(y[0][exact < 0.99 * tiny] == 0)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

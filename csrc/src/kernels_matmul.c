@@ -120,6 +120,7 @@ enum {
     DOT_BLOCK = 4096, /* the header's block of a dot */
     PACK_ROWS = 48,   /* B is packed if so many rows use it and it has more than PACK_BYTES */
     PACK_BYTES = MANY_REGISTERS ? 128 * 1024 : 16 * 1024,
+    PACK_BYTES_A = 512 * 1024,
     PACK_STRIDE = 2048,   /* A is packed if contiguous along m, its columns so many bytes apart */
     NARROW_BLOCK = 512,   /* rows of a narrow product at a time */
     COLUMN_BYTES = 16384, /* piece of gemv's result that stays in L1 */
@@ -410,7 +411,9 @@ static N(plan) N(make_plan)(const N(product) * g)
     plan.pack_b = g->n > 1 && (g->b_col != 1 ||
                                (g->m >= PACK_ROWS && g->k > PACK_BYTES / size / g->n));
     const bool far = g->a_col >= PACK_STRIDE / size || g->a_col <= -PACK_STRIDE / size;
-    plan.pack_a = g->n > step && g->a_col != 1 && (g->a_row != 1 || (plan.pack_b && far));
+    const bool large = g->m > PACK_BYTES_A / size / g->k;
+    plan.pack_a =
+        g->n > step && g->a_col != 1 && (g->a_row != 1 || (far && (plan.pack_b || large)));
     const struct blocks *block = &blocks[plan.pack_a];
     if (plan.pack_a || plan.pack_b) {
         const int64_t pieces = (g->k + block->kc - 1) / block->kc;

@@ -146,6 +146,17 @@ PBP_INLINE double pbp_exp(double x)
     return pbp_exp_ends(x, -745.2, 709.79, pbp_exp_scale(p, shifted));
 }
 
+/* exp(x), but 0 instead of subnormal numbers, on which processors are slow, and inf above 709: for
+ * exponents that are 0 at most.  Error: as exp. */
+PBP_INLINE double pbp_exp_normal(double x)
+{
+    double shifted = fma(x, PBP_INV_LN2, PBP_SHIFT + 1023.0);
+    double n = shifted - (PBP_SHIFT + 1023.0);
+    double r = fma(-n, PBP_LN2_LO, fma(-n, PBP_LN2, x));
+    double p = 1.0 + fma(r * r, pbp_exp_poly(r), r);
+    return pbp_exp_ends(x, -708.39, 709.0, p * pbp_bits_set(pbp_bits_get(shifted) << 52));
+}
+
 /* 2^x = 2^n 2^r, n = rint(x), r = x - n exactly; 2^r = 1 + (r ln 2 + r (ln 2's low part + r P(r))).
  * Exact for integer x; ends as for exp.  Error: 0.85 ulp. */
 PBP_INLINE double pbp_exp2(double x)
@@ -1359,6 +1370,18 @@ PBP_INLINE float pbp_expf(float x)
     float y = pbp_exp_scalef(1.0f + fmaf(r * r, pbp_expf_poly(r), r), shifted);
     y = x > 88.73f ? INFINITY : y;
     return x < -104.0f ? 0.0f : y;
+}
+
+/* inf above 88 */
+PBP_INLINE float pbp_exp_normalf(float x)
+{
+    float shifted = fmaf(x, PBP_INV_LN2F, PBP_SHIFTF + 127.0f);
+    float n = shifted - (PBP_SHIFTF + 127.0f);
+    float r = fmaf(-n, PBP_LN2F_LO, fmaf(-n, PBP_LN2F, x));
+    float p = 1.0f + fmaf(r * r, pbp_expf_poly(r), r);
+    float y = p * pbp_bits_setf(pbp_bits_getf(shifted) << 23);
+    y = x > 88.0f ? INFINITY : y;
+    return x < -87.33f ? 0.0f : y;
 }
 
 PBP_INLINE float pbp_expm1_pairf(float x, float unit, float *low)

@@ -90,7 +90,7 @@ def _parts(x, axes, guarded=True):
     top = reduction.max_(x, axes=axes)
     if guarded:
         top = e.finite(top)
-    exponentials = e.exp(e.subtract(x, restore(top, x.shape, axes)))
+    exponentials = e.exp_normal(e.subtract(x, restore(top, x.shape, axes)))
     return top, exponentials, reduction.sum_(exponentials, axes=axes)
 
 

@@ -47,6 +47,11 @@ def _sigmoid(x):
     return np.where(x < 0, e, 1) / (1 + e)
 
 
+def _exp_normal(x):
+    y = np.exp(x)
+    return np.where(y < np.finfo(x.dtype).tiny, 0, y)
+
+
 def _integer_safe(function):
     def safe(a, b):
         if np.asarray(a).dtype.kind in "iu":
@@ -74,6 +79,7 @@ MAPS = {
     "SQRT": np.sqrt,
     "CBRT": np.cbrt,
     "EXP": np.exp,
+    "EXP_NORMAL": _exp_normal,
     "EXP2": np.exp2,
     "EXPM1": np.expm1,
     "LOG": np.log,

@@ -117,7 +117,7 @@ def _gaps(array):
 
 
 # Made by passes from graphs of the others, after differentiation; tested in tests/passes.
-MADE_BY_PASSES = {"alias", "tiles", "as_parts", "from_parts", "fft_planes"}
+MADE_BY_PASSES = {"alias", "exp_normal", "tiles", "as_parts", "from_parts", "fft_planes"}
 # Of complex values only; tested in tests/test_complex.py.
 COMPLEX = {"real", "imag", "make_complex", "conj", "fft"}
 

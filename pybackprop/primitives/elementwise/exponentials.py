@@ -75,6 +75,22 @@ class Exp(Elementwise):
         return (y,)
 
 
+class ExpNormal(Elementwise):
+    """y = exp(x), 0 where that is subnormal: a term of a sum whose largest is 1. Partial: y.
+
+    Products with subnormal numbers take a hundred times as long on common processors.
+    """
+
+    name, instruction = "exp_normal", "EXP_NORMAL"
+
+    def evaluate(self, x):
+        y = np.exp(x)
+        return np.where(y < np.finfo(x.dtype).tiny, np.zeros((), x.dtype), y)
+
+    def partials(self, x, *, y):
+        return (y,)
+
+
 class Exp2(Elementwise):
     """y = 2**x. Partial: y log 2."""
 
@@ -220,6 +236,7 @@ class Softplus(Elementwise):
 
 
 power, sqrt, cbrt = Power(), Sqrt(), Cbrt()
+exp_normal = ExpNormal()
 exp, exp2, expm1, log, log2, log10, log1p = Exp(), Exp2(), Expm1(), Log(), Log2(), Log10(), Log1p()
 erf, erfc, sigmoid, softplus = Erf(), Erfc(), Sigmoid(), Softplus()
 sigmoid_back = SigmoidBack()

@@ -11,7 +11,7 @@ tape, and a C core runs that tape with next to no cost per call.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from . import dispatch, errors, numpy, optim, special
+from . import dispatch, errors, numpy
 from ._core import __version__
 from .api import (
     compile,
@@ -26,7 +26,6 @@ from .api import (
     vmap,
 )
 from .loops import scan
-from .special import relu, sigmoid, softplus
 
 __all__ = [
     "Graph", "__version__", "check_grads", "compile", "errors", "explain", "grad", "hessian",
@@ -37,10 +36,11 @@ __all__ = [
 del dispatch
 
 if TYPE_CHECKING:
-    from . import linalg, stats
+    from . import linalg, optim, special, stats
     from .explanation import explain
     from .handmade import Graph
     from .serialize import load, save
+    from .special import relu, sigmoid, softplus
     from .testing import check_grads
 
 # Not needed in a hot loop, so imported when first used.
@@ -50,7 +50,12 @@ _LAZY = {
     "explain": "explanation",
     "linalg": None,
     "load": "serialize",
+    "optim": None,
+    "relu": "special",
     "save": "serialize",
+    "sigmoid": "special",
+    "softplus": "special",
+    "special": None,
     "stats": None,
     "testing": None,
 }

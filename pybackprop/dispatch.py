@@ -16,7 +16,6 @@ from .graph import CONSTANT, Value, _stack, leaked
 from .mutation import is_array, note_array, separate, writable_graph
 from .numpy import (
     _assign,
-    _choosing,
     _foreign,
     _indexing,
     _picking,
@@ -24,8 +23,6 @@ from .numpy import (
     _reduction,
     _selection,
     _shaping,
-    _sorting,
-    _ufunc_methods,
     _ufuncs,
     _updates,
 )
@@ -322,7 +319,7 @@ def _array_ufunc(self, ufunc, method, *inputs, **options):
             self,
         )
     name = ufunc.__name__
-    function = _ufuncs.UFUNCS.get(name)
+    function = _ufuncs.find(name)
     if function is None:
         unsupported(
             f"the NumPy or SciPy function {name} is not supported on traced values; compose it of "
@@ -340,6 +337,8 @@ def _array_ufunc(self, ufunc, method, *inputs, **options):
         _assign.ufunc_at(name, *inputs)
         return None
     if ufunc.nin == 2 and ufunc.nout == 1 and ufunc.signature is None:
+        from .numpy import _ufunc_methods
+
         ours = getattr(_ufunc_methods, method, None)
         if ours is not None:
             return _assign.entry(ours, name)(name, *inputs, **options)
@@ -347,7 +346,7 @@ def _array_ufunc(self, ufunc, method, *inputs, **options):
 
 
 def _array_function(self, function, types, args, kwargs):
-    ours = surface_module.FUNCTIONS.get(function)
+    ours = surface_module.counterpart(function)
     if ours is None:
         name = getattr(function, "__name__", str(function))
         module = getattr(function, "__module__", "numpy") or "numpy"
@@ -416,7 +415,7 @@ def _clip(self, min=None, max=None, out=None, **options):
 
 def _compress(self, condition, axis=None, out=None):
     """See ``numpy.ndarray.compress``."""
-    return _choosing.compress.traced(condition, self, axis, out)
+    return surface_module.compress.traced(condition, self, axis, out)
 
 
 def _view(self, *args, **kwargs):
@@ -425,15 +424,26 @@ def _view(self, *args, **kwargs):
     unsupported("view is not supported on traced values", self)
 
 
-def _in_place(function):
+def _late_method(name):
+    """A method by the function of a module that is imported at its first use."""
+
+    def method(self, *args, **kwargs):
+        return getattr(surface_module, name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"See ``numpy.ndarray.{name}``."
+    return method
+
+
+def _in_place(name):
     """A method that gives an array the contents that a function of the surface makes of it."""
 
     def method(self, *args, **kwargs):
         graph = writable_graph(self, here)
-        graph.assign(self, function.traced(self, *args, **kwargs))
+        graph.assign(self, getattr(surface_module, name).traced(self, *args, **kwargs))
 
-    method.__name__ = function.__name__
-    method.__doc__ = f"See ``numpy.ndarray.{function.__name__}``."
+    method.__name__ = name
+    method.__doc__ = f"See ``numpy.ndarray.{name}``."
     return method
 
 
@@ -448,8 +458,8 @@ def _outside(name, instead):
 
 _RETURNED = "return the value from the function, and do it with the array that comes back"
 _REFUSED = {
-    "sort": _in_place(_sorting.sort),
-    "partition": _in_place(_sorting.partition),
+    "sort": _in_place("sort"),
+    "partition": _in_place("partition"),
     "resize": _outside("resize", "values keep their shape; use x = np.resize(x, shape)"),
     "nonzero": _outside(
         "nonzero", "the number of positions would depend on data; use np.where(condition, x, y)"
@@ -480,10 +490,9 @@ _METHODS = {
     "swapaxes": _shaping.swapaxes, "squeeze": _shaping.squeeze, "repeat": _shaping.repeat,
     "take": _picking.take, "diagonal": _picking.diagonal, "trace": _picking.trace,
     "round": _selection.round, "copy": _shaping.copy, "conj": _ufuncs.conjugate,
-    "conjugate": _ufuncs.conjugate, "argsort": _sorting.argsort,
-    "argpartition": _sorting.argpartition, "searchsorted": _sorting.searchsorted,
-    "choose": _choosing.choose,
+    "conjugate": _ufuncs.conjugate,
 }  # fmt: skip
+_LATE_METHODS = ("argsort", "argpartition", "searchsorted", "choose")
 # Loops over object arrays call methods named after the ufunc.
 _OBJECT_LOOPS = (
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan arctan2 hypot "
@@ -512,6 +521,8 @@ def install():
         setattr(Value, f"__{name}__", _unary(OPERATIONS[ufunc]))
     for name, function in _METHODS.items():
         setattr(Value, name, _method(function, name))
+    for name in _LATE_METHODS:
+        setattr(Value, name, _late_method(name))
     for name, ufunc in (*_BINARY.items(), ("pow", "power"), ("matmul", "matmul")):
         forward = _FORWARD.get(name) or getattr(Value, f"__{name}__")
         setattr(Value, f"__i{name}__", _inplace(forward, ufunc))

@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import TapeError
 from .graph import CONSTANT, INPUT, Graph, describe_location, element_count
-from .primitives.base import REGISTRY
+from .primitives import find
 
 VERSION = 1
 _INLINE = 64  # bytes; longer constants go into the section of raw bytes
@@ -351,7 +351,7 @@ def _find_primitive(name):
     for leaf in (INPUT, CONSTANT):
         if name == leaf.name:
             return leaf
-    primitive = REGISTRY.get(name)
+    primitive = find(name)
     if primitive is None:
         raise TapeError(
             f"the saved graph uses the primitive {name!r}, which this version does not have"

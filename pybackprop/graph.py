@@ -14,8 +14,8 @@ have leaked. NumPy's operators and protocols are put onto :class:`Value` by
 import dis
 import os
 import sys
-import threading
 import weakref
+from _thread import _local
 
 import numpy as np
 
@@ -350,7 +350,8 @@ def _leaf(name):
 # ---- the stack of open graphs -------------------------------------------------------------------
 
 
-class _Stack(threading.local):
+# threading.local, without the millisecond that importing threading takes.
+class _Stack(_local):
     graph = None
     root = None  # the outermost trace that runs, see mutation.Root
 
@@ -530,3 +531,15 @@ def describe_location(location):
         if number is not None:
             line = number
     return f"{code.co_filename}:{line}"
+
+
+def has_complex(graph):
+    """Whether any value of a graph or of a body in it is complex."""
+    for node in graph.nodes:
+        for value in node.outputs:
+            if value.dtype.kind == "c":
+                return True
+        for attribute in node.attributes.values():
+            if isinstance(attribute, Graph) and has_complex(attribute):
+                return True
+    return False

@@ -15,7 +15,7 @@ from . import graph as graphs
 from .errors import TraceError
 from .graph import CONSTANT, INPUT, Value, current_graph, describe, open_graph, stand
 from .numpy._common import as_value, check_dtype, common_dtype, is_number
-from .primitives.base import REGISTRY
+from .primitives import find, names
 from .primitives.elementwise import convert
 
 __all__ = ["Graph"]
@@ -146,9 +146,9 @@ class Graph(graphs.Graph):
         TypeError
             If operands do not fit it.
         """
-        found = REGISTRY.get(primitive)
+        found = find(primitive)
         if found is None:
-            near = difflib.get_close_matches(str(primitive), REGISTRY, 3)
+            near = difflib.get_close_matches(str(primitive), names(), 3)
             advice = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise ValueError(f"there is no primitive {primitive!r}{advice}")
         with self:

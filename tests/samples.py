@@ -14,10 +14,10 @@ import mpmath
 import numpy as np
 import special_exact
 
+from pybackprop import primitives
 from pybackprop.graph import open_graph
 from pybackprop.primitives import elementwise as e
 from pybackprop.primitives import reduction, special  # noqa: F401 - fills the registry
-from pybackprop.primitives.base import REGISTRY
 from pybackprop.primitives.control import scan_values  # noqa: F401 - fills the registry
 
 _rng = np.random.default_rng(7)
@@ -53,7 +53,7 @@ class Sample:
 
     @property
     def primitive(self):
-        return REGISTRY[self.name]
+        return primitives.find(self.name)
 
     @property
     def floating(self):
@@ -622,4 +622,6 @@ SMOOTH = [
     and math.prod([max(sample.arrays[i].size, 0) for i in sample.floating])
     and all(sample.arrays[i].size <= 400 for i in sample.floating)
 ]
-reduction_names = {n for n, p in REGISTRY.items() if isinstance(p, reduction.Reduction)}
+reduction_names = {
+    n for n in primitives.names() if isinstance(primitives.find(n), reduction.Reduction)
+}

@@ -9,13 +9,23 @@ chains of scalar instructions in loops together; ``arena`` gives every slot an a
 """
 
 from ..passes.factors import gather
+from ..passes.segments import LEAST_ROWS
 from ..passes.softmax import write_out
-from ..passes.tile import tile
 from .emit import Lowering
 from .order import order
 from .tape import assemble
 
 __all__ = ["Lowering", "assemble", "lower", "lowered"]
+
+
+def _has_rows(graph):
+    """Whether any value is long enough for the tiles of :mod:`pybackprop.passes.tile`."""
+    return any(
+        v.size >= LEAST_ROWS and max(v.shape) >= LEAST_ROWS
+        for n in graph.nodes
+        for v in n.outputs
+        if v.shape
+    )
 
 
 def lowered(graph):
@@ -29,7 +39,12 @@ def lowered(graph):
     -------
     Lowering
     """
-    lowering = Lowering(tile(gather(write_out(graph))))
+    graph = gather(write_out(graph))
+    if _has_rows(graph):
+        from ..passes.tile import tile
+
+        graph = tile(graph)
+    lowering = Lowering(graph)
     lowering.run()
     order(lowering)
     return lowering

@@ -14,9 +14,10 @@ ALIGNMENT = 64
 IN_PLACE = {
     "MOV", "NEG", "ABS", "SIGN", "SQUARE", "ADD", "SUB", "MUL", "MAX", "MIN", "RECIPROCAL",
     "SQRT", "CBRT", "EXP", "EXP_NORMAL", "EXP2", "EXPM1", "LOG", "LOG2", "LOG10", "LOG1P",
-    "SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN", "SINH", "COSH", "TANH", "ASINH", "ACOSH", "ATANH", "ERF", "ERFC",
-    "SIGMOID", "SOFTPLUS", "FLOOR", "CEIL", "RINT", "TRUNC", "FINITE", "DIV", "MULZ", "FMA", "FMS",
-    "FNMA", "NMUL", "TANH_BACK", "SIGMOID_BACK", "RELU", "RELU_GATE", "MAX_GATE", "MIN_GATE",
+    "SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN", "SINH", "COSH", "TANH", "ASINH", "ACOSH",
+    "ATANH", "ERF", "ERFC", "SIGMOID", "SOFTPLUS", "FLOOR", "CEIL", "RINT", "TRUNC", "FINITE",
+    "DIV", "MULZ", "FMA", "FMS", "FNMA", "NMUL", "TANH_BACK", "SIGMOID_BACK", "RELU",
+    "RELU_GATE", "MAX_GATE", "MIN_GATE",
 }  # fmt: skip
 
 

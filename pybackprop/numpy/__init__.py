@@ -1,11 +1,13 @@
 """NumPy's functions by NumPy's names, on traced values and on plain arrays.
 
 On traced values each records primitives; on plain arrays it computes at once, through the same
-compiled tapes. Functions that only make arrays return NumPy's. ``FUNCTIONS`` and ``UFUNCS`` are
-the tables through which NumPy's own functions reach these (:mod:`pybackprop.dispatch`).
+compiled tapes. Functions that only make arrays return NumPy's. NumPy's own functions reach these
+through ``counterpart`` and ``UFUNCS`` (:mod:`pybackprop.dispatch`).
 """
 
 # ruff: noqa: F401 - this module is a list of names, many of them built-in ones
+from importlib import import_module as _import_module
+
 import numpy as _numpy
 from numpy import (
     bool_,
@@ -32,9 +34,7 @@ from numpy import (
 
 from . import (
     _assign,
-    _bits,
     _creation,
-    _einsum,
     _namespace,
     _plain,
     _products,
@@ -42,43 +42,8 @@ from . import (
     _selection,
     _shaping,
     _ufuncs,
-    fft,
-    linalg,
 )
 from ._assign import copyto, fill_diagonal, place, put, put_along_axis, putmask
-from ._bits import (
-    bitwise_count,
-    fix,
-    frexp,
-    gcd,
-    isneginf,
-    isposinf,
-    lcm,
-    ldexp,
-    packbits,
-    spacing,
-    unpackbits,
-)
-from ._choosing import (
-    apply_along_axis,
-    apply_over_axes,
-    block,
-    choose,
-    compress,
-    delete,
-    diag_indices_from,
-    extract,
-    insert,
-    ix_,
-    piecewise,
-    ravel_multi_index,
-    resize,
-    select,
-    tril_indices_from,
-    triu_indices_from,
-    unravel_index,
-    vectorize,
-)
 from ._common import as_value
 from ._creation import (
     arange,
@@ -112,37 +77,8 @@ from ._creation import (
     zeros,
     zeros_like,
 )
-from ._einsum import einsum
-from ._lines import (
-    convolve,
-    correlate,
-    cross,
-    cumulative_prod,
-    cumulative_sum,
-    ediff1d,
-    gradient,
-    i0,
-    interp,
-    sinc,
-    trapezoid,
-    unwrap,
-)
 from ._namespace import namespace_info as __array_namespace_info__
-from ._padding import pad
 from ._picking import diag, diagflat, diagonal, take, take_along_axis, trace, tril, triu
-from ._polynomials import (
-    poly,
-    polyadd,
-    polyder,
-    polydiv,
-    polyfit,
-    polyint,
-    polymul,
-    polysub,
-    polyval,
-    roots,
-    vander,
-)
 from ._products import (
     dot,
     inner,
@@ -237,42 +173,37 @@ from ._shaping import (
     vsplit,
     vstack,
 )
-from ._sorting import (
-    argpartition,
-    argsort,
-    bincount,
-    digitize,
-    histogram,
-    histogram2d,
-    histogram_bin_edges,
-    histogramdd,
-    isin,
-    lexsort,
-    partition,
-    searchsorted,
-    sort,
-    sort_complex,
-)
-from ._statistics import (
-    corrcoef,
-    cov,
-    median,
-    nanargmax,
-    nanargmin,
-    nancumprod,
-    nancumsum,
-    nanmax,
-    nanmedian,
-    nanmin,
-    nanpercentile,
-    nanquantile,
-    nanstd,
-    nanvar,
-    percentile,
-    quantile,
-)
 from ._ufuncs import UFUNCS
 from ._updates import at
+
+# Modules that few programs use; a name of theirs is imported when it is first asked for.
+_LATE = {
+    "_bits": "bitwise_count fix frexp gcd isneginf isposinf lcm ldexp packbits spacing unpackbits",
+    "_choosing": (
+        "apply_along_axis apply_over_axes block choose compress delete diag_indices_from "
+        "extract insert ix_ piecewise ravel_multi_index resize select tril_indices_from "
+        "triu_indices_from unravel_index vectorize"
+    ),
+    "_einsum": "einsum",
+    "_lines": (
+        "convolve correlate cross cumulative_prod cumulative_sum ediff1d gradient i0 interp "
+        "sinc trapezoid unwrap"
+    ),
+    "_padding": "pad",
+    "_polynomials": (
+        "poly polyadd polyder polydiv polyfit polyint polymul polysub polyval roots vander"
+    ),
+    "_sorting": (
+        "argpartition argsort bincount digitize histogram histogram2d histogram_bin_edges "
+        "histogramdd isin lexsort partition searchsorted sort sort_complex"
+    ),
+    "_statistics": (
+        "corrcoef cov median nanargmax nanargmin nancumprod nancumsum nanmax nanmedian nanmin "
+        "nanpercentile nanquantile nanstd nanvar percentile quantile"
+    ),
+}
+_LATE_NAMES = {name: module for module, names in _LATE.items() for name in names.split()}
+_LATE_MODULES = ("fft", "linalg")
 
 __array_api_version__ = "2024.12"
 bool = _numpy.bool_
@@ -300,20 +231,45 @@ for _name, _function in list(globals().items()):
 
 
 def _table():
-    """NumPy's function objects and ours, by shared name."""
+    """NumPy's function objects and ours, by shared name; of late ones, the name."""
     table = {}
-    for module, ours in (
-        (_numpy, globals()),
-        (_numpy.linalg, vars(linalg)),
-        (_numpy.fft, vars(fft)),
-    ):
-        for name, function in ours.items():
-            if name.startswith("_") or not callable(function) or isinstance(function, type):
-                continue
-            theirs = getattr(module, name, None)
-            if callable(theirs) and not isinstance(theirs, (type, _numpy.ufunc)):
-                table[theirs] = function
+    for name, ours in (*globals().items(), *zip(_LATE_NAMES, _LATE_NAMES, strict=True)):
+        if name.startswith("_") or isinstance(ours, type) or not (callable(ours) or ours == name):
+            continue
+        theirs = getattr(_numpy, name, None)
+        if callable(theirs) and not isinstance(theirs, (type, _numpy.ufunc)):
+            table[theirs] = ours
     return table
 
 
-FUNCTIONS = _table()
+_FUNCTIONS = _table()
+
+
+def counterpart(function):
+    """Our function for one of NumPy's functions, or None."""
+    ours = _FUNCTIONS.get(function)
+    if type(ours) is str:
+        ours = _FUNCTIONS[function] = __getattr__(ours)
+    elif ours is None:
+        package, _, module = (getattr(function, "__module__", None) or "").partition(".")
+        if package == "numpy" and module in _LATE_MODULES:
+            ours = getattr(__getattr__(module), function.__name__, None)
+    return ours
+
+
+def __getattr__(name):
+    """Import what is used rarely."""
+    if name in _LATE_MODULES:
+        return _import_module(f".{name}", __name__)
+    if name not in _LATE_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    function = getattr(_import_module(f".{_LATE_NAMES[name]}", __name__), name)
+    globals()[name] = found = _assign.entry(function, name)
+    return found
+
+
+def __dir__():
+    return sorted({*globals(), *_LATE_NAMES, *_LATE_MODULES})
+
+
+__all__ = [name for name in __dir__() if not name.startswith("_")]

@@ -63,15 +63,20 @@ def composed(dynamic=1):
         theirs = getattr(np, function.__name__, None)
         own = surface(dynamic)(function)
         fallback = own if theirs is None else theirs
-        # Parameters of the array API standard that NumPy does not have.
-        ours_only = _parameters(function) - (_parameters(theirs) or _parameters(function))
+        ours_only = None
 
         @functools.wraps(function)
         def call(*args, **kwargs):
             if holds_value(args) or (kwargs and holds_value(list(kwargs.values()))):
                 return function(*args, **kwargs)
-            if not ours_only.isdisjoint(kwargs):
-                return own(*args, **kwargs)
+            if kwargs:
+                nonlocal ours_only
+                if ours_only is None:
+                    # Parameters of the array API standard that NumPy does not have.
+                    names = _parameters(function)
+                    ours_only = names - (_parameters(theirs) or names)
+                if not ours_only.isdisjoint(kwargs):
+                    return own(*args, **kwargs)
             return fallback(*args, **kwargs)
 
         call.traced = function

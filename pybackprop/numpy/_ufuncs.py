@@ -442,3 +442,12 @@ def modf(x):
 
 
 UFUNCS["divmod"], UFUNCS["modf"] = divmod, modf
+
+
+def find(name):
+    """The function for a ufunc of NumPy or SciPy by its name, or None."""
+    if name not in UFUNCS:
+        # These add theirs to the table.
+        from .. import special  # noqa: F401
+        from . import _bits  # noqa: F401
+    return UFUNCS.get(name)

@@ -9,14 +9,19 @@ closed graph.
 No pass changes a value by more than rounding, nor where NaN and infinities appear.
 """
 
-from . import common, dead, fold, loops, planes, simplify
+from ..graph import has_complex
+from . import common, dead, fold, loops, simplify
 
 LOCAL = (fold.rewrite, simplify.rewrite, common.rewrite)
 
 
 def optimize(graph):
     """All whole-graph passes over a graph that was built with the local ones."""
-    return dead.remove(loops.simplify(planes.split(graph)))
+    if has_complex(graph):
+        from . import planes
+
+        graph = planes.split(graph)
+    return dead.remove(loops.simplify(graph))
 
 
-__all__ = ["LOCAL", "common", "dead", "fold", "loops", "optimize", "planes", "simplify"]
+__all__ = ["LOCAL", "common", "dead", "fold", "loops", "optimize", "simplify"]

@@ -15,10 +15,10 @@ from ..errors import UnsupportedError
 from ..graph import (
     CONSTANT,
     INPUT,
-    Graph,
     apply,
     describe_location,
     element_count,
+    has_complex,
     open_graph,
 )
 from ..primitives import control, fft, indexing, linalg, ordering, reduction, shaping
@@ -50,7 +50,7 @@ def split(graph):
     UnsupportedError
         If a primitive has no rule for complex values.
     """
-    if not _has_complex(graph):
+    if not has_complex(graph):
         return graph
     from . import LOCAL
 
@@ -60,18 +60,6 @@ def split(graph):
             _apply(node, env, target)
         target.close([_joined(env[v]) for v in graph.outputs])
     return target
-
-
-def _has_complex(graph):
-    """Whether any value of a graph or of a body in it is complex."""
-    for node in graph.nodes:
-        for value in node.outputs:
-            if value.dtype.kind == "c":
-                return True
-        for attribute in node.attributes.values():
-            if isinstance(attribute, Graph) and _has_complex(attribute):
-                return True
-    return False
 
 
 def _parted(value):
@@ -120,7 +108,7 @@ def _apply(node, env, target):
     touches = any(isinstance(o, Planes) for o in operands) or any(
         v.dtype.kind == "c" for v in node.outputs
     )
-    if primitive is control.scan and (touches or _has_complex(node.attributes["body"])):
+    if primitive is control.scan and (touches or has_complex(node.attributes["body"])):
         results = _scan(operands, **node.attributes)
     elif not touches:
         result = primitive(*operands, **node.attributes)

@@ -7,11 +7,14 @@ sums is the same for any number of threads, and on every machine.
 from ..primitives import linalg
 from ..primitives.reduction import Reduction
 
+# Fewer rows than this are not worth a loop.
+LEAST_ROWS = 64
 # Picoseconds per element, about: of an elementary function, of anything else, and per
 # multiply-add of a matrix product.
 _FUNCTION, _OTHER, _MULTIPLY_ADD = 2500, 300, 60
 _FUNCTIONS = {
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin",
+    "exp", "exp_normal", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
+    "arcsin",
     "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
     "sigmoid", "softplus", "erf", "erfc", "power", "cbrt", "hypot",
 }  # fmt: skip

@@ -21,10 +21,8 @@ from ..primitives import indexing, linalg, reduction, shaping
 from ..primitives.base import Primitive, constant_value
 from .columns import Columns, prefers_columns
 from .pairs import alias, gains_from_columns, separate
-from .segments import divide, work_of
+from .segments import LEAST_ROWS, divide, work_of
 
-# Fewer rows than this are not worth a loop.
-_LEAST_ROWS = 64
 # What a tile's row values may take: about a first-level cache, or part of a second-level one where
 # matrix products reuse rows and want many of them.
 _LEVEL_1, _LEVEL_2 = 40_000, 560_000
@@ -73,13 +71,6 @@ tiles = Tiles()
 
 def tile(graph):
     """The graph with its widest rows swept by tiles; the graph itself if that does not pay."""
-    if not any(
-        v.size >= _LEAST_ROWS and max(v.shape) >= _LEAST_ROWS
-        for n in graph.nodes
-        for v in n.outputs
-        if v.shape
-    ):
-        return graph
     graph, least = separate(graph, _Classes(graph).by_work())
     if least:
         graph = _pairs_in_columns(graph, least)
@@ -128,7 +119,7 @@ class _Classes:
         for node in graph.nodes:
             for (value, axis), (other, other_axis) in _links(node):
                 few = value.size < least and other.size < least
-                if not few and value.shape[axis] == other.shape[other_axis] >= _LEAST_ROWS:
+                if not few and value.shape[axis] == other.shape[other_axis] >= LEAST_ROWS:
                     self.join(self.number(value, axis), self.number(other, other_axis))
 
     def number(self, value, axis):

@@ -28,6 +28,12 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 COMPLEXES = (np.dtype(np.complex64), np.dtype(np.complex128))
 
 
+def _unpickled(name):
+    from . import find
+
+    return find(name)
+
+
 class Primitive:
     """Base class; registers the instance that a subclass's module makes.
 
@@ -57,7 +63,7 @@ class Primitive:
         return self.name
 
     def __reduce__(self):
-        return (REGISTRY.__getitem__, (self.name,))
+        return (_unpickled, (self.name,))
 
     def infer(self, *operands, **attributes):
         """Shape and dtype of the output, or a list of these if there are several."""

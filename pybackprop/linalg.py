@@ -8,6 +8,7 @@ under SciPy's name of the module.
 
 import numpy as np
 
+from .numpy import _complex_factors as _factors
 from .numpy import _complex_systems as _complex
 from .numpy import _spectral
 from .numpy._common import FLOAT64, as_value, cast, common_dtype, promoted, unsupported
@@ -26,6 +27,9 @@ from .numpy._systems import (
     joint_batch,
     require_stacked,
     solve_stack,
+)
+from .numpy._systems import (
+    solve as _solve,
 )
 from .numpy.linalg import lstsq, norm
 from .primitives import shaping, spectral, systems
@@ -74,7 +78,7 @@ def solve_triangular(
     a : (..., n, n) array_like
         Only its upper triangle (lower if ``lower``) is read.
     b : (n,) or (..., n, k) array_like
-    trans : {0, 1, 'N', 'T'}
+    trans : {0, 1, 2, 'N', 'T', 'C'}
     lower, unit_diagonal : bool
 
     Raises
@@ -90,16 +94,22 @@ def solve_triangular(
     array([0.5  , 0.125])
     """
     if trans not in (0, 1, 2, "N", "T", "C"):
-        raise ValueError(f"trans must be 0, 1, 'N' or 'T', not {trans!r}")
-    a, b = floats(a, b)
+        raise ValueError(f"trans must be 0, 1, 2, 'N', 'T' or 'C', not {trans!r}")
+    trans = {"N": 0, "T": 1, "C": 2}.get(trans, trans)
+    a, b = floats_or_complex(a, b)
     require_stacked(a)
     b, vector = _as_columns(a, b, "solve_triangular")
     a, b = joint_batch(a, b)
-    x = systems.triangular_solve(
-        a, b, lower=bool(lower), transposed=trans not in (0, "N"), unit=bool(unit_diagonal),
-        checked=not unit_diagonal,
-    )  # fmt: skip
-    return _from_columns(x, vector)
+    return _from_columns(_by_triangle(a, b, bool(lower), trans, bool(unit_diagonal)), vector)
+
+
+def _by_triangle(a, b, lower, trans, unit=False):
+    """op(a)^-1 b for the triangle of a: op nothing (0), transposition (1) or the adjoint (2)."""
+    if a.dtype.kind == "c":
+        return _factors.triangular_solve(a, b, lower=lower, trans=trans, unit=unit)
+    return systems.triangular_solve(
+        a, b, lower=lower, transposed=trans != 0, unit=unit, checked=not unit
+    )
 
 
 @surface()
@@ -125,14 +135,12 @@ def cho_solve(c_and_lower, b, overwrite_b=False, check_finite=True):
 
 @surface(2)
 def _cho_solve(c, b, lower):
-    c, b = floats(c, b)
+    c, b = floats_or_complex(c, b)
     require_stacked(c)
     b, vector = _as_columns(c, b, "cho_solve")
     c, b = joint_batch(c, b)
-    for transposed in (not lower, lower):
-        b = systems.triangular_solve(
-            c, b, lower=lower, transposed=transposed, unit=False, checked=True
-        )
+    for trans in (0, 2) if lower else (2, 0):
+        b = _by_triangle(c, b, lower, trans)
     return _from_columns(b, vector)
 
 
@@ -206,12 +214,14 @@ def solve(a, b, lower=False, overwrite_a=False, overwrite_b=False, check_finite=
             f"assume_a={assume_a!r} of solve is not supported; leave it out, or use 'pos', "
             "solve_triangular or lu_solve"
         )
-    a, b = floats(a, b)
+    a, b = floats_or_complex(a, b)
     require_stacked(a)
     b, vector = _as_columns(a, b, "solve")
     if assume_a in ("pos", "positive definite"):
         factor = _cholesky.traced(a, upper=not lower)
         return _from_columns(_cho_solve(factor, b, bool(lower)), vector)
+    if a.dtype.kind == "c":
+        return _from_columns(_solve.traced(systems.turned(a) if transposed else a, b), vector)
     return _from_columns(solve_stack(a, b, transposed=bool(transposed)), vector)
 
 
@@ -246,7 +256,7 @@ def svdvals(a, overwrite_a=False, check_finite=True):
 @surface()
 def eigh(a, b=None, lower=True, eigvals_only=False, overwrite_a=False, overwrite_b=False,
          type=1, check_finite=True):  # fmt: skip
-    """Eigenvalues and vectors of symmetric matrices, see ``scipy.linalg.eigh``.
+    """Eigenvalues and vectors of symmetric or Hermitian matrices, see ``scipy.linalg.eigh``.
 
     ``b``, a positive definite matrix, makes it the problem ``a v = w b v``.
     """
@@ -257,23 +267,25 @@ def eigh(a, b=None, lower=True, eigvals_only=False, overwrite_a=False, overwrite
         return tuple(_spectral.eigh.traced(a, uplo))
     if type != 1:
         unsupported("eigh with b takes type=1 only")
-    a, b = floats(a, b)
+    a, b = floats_or_complex(a, b)
     require_stacked(a)
     require_stacked(b)
-    a = systems.symmetric_from(a, bool(lower))
-    factor = _cholesky.traced(b if lower else systems.turned(b))
+    turned = systems.turned
+    if a.dtype.kind == "c":
+        turned = _factors.adjoint
+        a = _factors.hermitian_from(a, bool(lower))
+    else:
+        a = systems.symmetric_from(a, bool(lower))
+    factor = _cholesky.traced(b if lower else turned(b))
     inner = a
     for _ in range(2):
-        inner = systems.turned(_by_factor(factor, inner, False))
+        inner = turned(_by_factor(factor, inner, 0))
     w, v = _spectral.eigh.traced(inner)
-    return w if eigvals_only else (w, _by_factor(factor, v, True))
+    return w if eigvals_only else (w, _by_factor(factor, v, 2))
 
 
-def _by_factor(factor, x, transposed):
-    factor, x = joint_batch(factor, x)
-    return systems.triangular_solve(
-        factor, x, lower=True, transposed=transposed, unit=False, checked=True
-    )
+def _by_factor(factor, x, trans):
+    return _by_triangle(*joint_batch(factor, x), True, trans)
 
 
 @surface()

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..primitives import elementwise as ew
 from ..primitives import general, reduction, spectral, systems
-from ..primitives.base import normalize_axis, zeros
+from ..primitives.base import normalize_axis, real_dtype, zeros
+from . import _complex_factors as _factors
 from . import _complex_systems as _complex
 from ._common import INT64, as_value, cast, scalar, static_index, unsupported
 from ._eager import surface
@@ -21,17 +22,11 @@ QRResult = collections.namedtuple("QRResult", ["Q", "R"])
 SVDResult = collections.namedtuple("SVDResult", ["U", "S", "Vh"])
 
 
-def _pairs_averaged(x):
-    """Each two neighbours of sorted vectors as one, their average: it treats both alike."""
-    pairs = to_shape(x, (*x.shape[:-1], x.shape[-1] // 2, 2))
-    return ew.multiply(reduction.sum_(pairs, axes=(x.ndim,)), scalar(0.5, x.dtype))
-
-
 def singular_values_of(a):
     """Singular values; of complex matrices by the real one of their parts, which has each twice."""
     if a.dtype.kind != "c":
         return spectral.singular_values(a)
-    return _pairs_averaged(spectral.singular_values(_complex.embedded(a)))
+    return _factors.pairs_averaged(spectral.singular_values(_complex.embedded(a)))
 
 
 @surface()
@@ -51,10 +46,18 @@ def qr(a, mode="reduced"):
         raise ValueError(f"Unrecognized mode '{mode}'")
     if mode == "raw":
         unsupported("mode 'raw' of qr is not supported; use 'reduced', 'complete' or 'r'")
-    (a,) = floats(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a, square=False)
     m, n = a.shape[-2:]
-    q, r = spectral.qr(a, k=m if mode == "complete" else min(m, n))
+    k = m if mode == "complete" else min(m, n)
+    if a.dtype.kind == "c":
+        if k > n:
+            unsupported(
+                "mode 'complete' of qr takes complex matrices with no more rows than columns"
+            )
+        q, r = _factors.qr(a, k)
+    else:
+        q, r = spectral.qr(a, k=k)
     return r if mode == "r" else QRResult(q, r)
 
 
@@ -70,13 +73,15 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     Wan, Z.-Q. and Zhang, S.-X. (2019). Automatic differentiation for complex valued SVD.
     arXiv:1909.02659.
     """
-    (a,) = floats(a) if compute_uv or hermitian else floats_or_complex(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a, square=hermitian)
+    whole = a.dtype.kind == "c"
     if hermitian:
-        a = systems.symmetric_from(a)
+        a = _factors.hermitian_from(a) if whole else systems.symmetric_from(a)
     if not compute_uv:
         return singular_values_of(a)
-    s, u, vt = spectral.svd(a, full=bool(full_matrices))
+    decompose = _factors.svd if whole else spectral.svd
+    s, u, vt = decompose(a, full=bool(full_matrices))
     return SVDResult(u, s, vt)
 
 
@@ -94,14 +99,16 @@ def _upper(UPLO):
 
 @surface()
 def eigh(a, UPLO="L"):
-    """Eigenvalues and vectors of symmetric matrices, see ``numpy.linalg.eigh``.
+    """Eigenvalues and vectors of symmetric or Hermitian matrices, see ``numpy.linalg.eigh``.
 
     Only the triangle ``UPLO`` is read, and has a derivative. Where eigenvalues coincide, see the
     page on conventions. LinAlgError when run with elements that are not finite.
     """
     upper = _upper(UPLO)
-    (a,) = floats(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a)
+    if a.dtype.kind == "c":
+        return EighResult(*_factors.eigh(_factors.hermitian_from(a, not upper)))
     return EighResult(*spectral.eigh(a, upper=upper))
 
 
@@ -112,10 +119,8 @@ def eigvalsh(a, UPLO="L"):
     (a,) = floats_or_complex(a)
     require_stacked(a)
     if a.dtype.kind == "c":
-        re = systems.symmetric_from(ew.real(a), not upper)
-        im = systems.triangle(ew.imag(a), not upper, 1)
-        a = ew.make_complex(re, ew.subtract(im, systems.turned(im)))
-        return _pairs_averaged(spectral.eigenvalues_h(_complex.embedded(a), upper=False))
+        a = _factors.hermitian_from(a, not upper)
+        return _factors.pairs_averaged(spectral.eigenvalues_h(_complex.embedded(a), upper=False))
     return spectral.eigenvalues_h(a, upper=upper)
 
 
@@ -229,10 +234,10 @@ def pinv(a, rcond=None, hermitian=False, *, rtol=None):
     Golub, G. H. and Pereyra, V. (1973). The differentiation of pseudo-inverses and nonlinear least
     squares problems whose variables separate. SIAM J. Numer. Anal. 10.
     """
-    (a,) = floats(a) if hermitian else floats_or_complex(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a, square=hermitian)
     if hermitian:
-        a = systems.symmetric_from(a)
+        a = _factors.hermitian_from(a) if a.dtype.kind == "c" else systems.symmetric_from(a)
     if rcond is None:
         rcond = rtol if rtol is not None else max(a.shape[-2:]) * np.finfo(a.dtype).eps
         rcond = 1e-15 if rtol is None and not hasattr(np.linalg, "svdvals") else rcond
@@ -260,7 +265,7 @@ def lstsq(a, b, rcond=None):
     rank : int
     s : (min(m, n),) array
     """
-    a, b = floats(a, b)
+    a, b = floats_or_complex(a, b)
     if a.ndim != 2 or b.ndim not in (1, 2):
         raise np.linalg.LinAlgError("lstsq takes a matrix and one or two axes on the right")
     if a.shape[0] != b.shape[0]:
@@ -273,21 +278,27 @@ def lstsq(a, b, rcond=None):
         rcond = eps * max(m, n)
     elif isinstance(rcond, (int, float)) and rcond < 0:
         rcond = eps
-    factor = as_value(rcond, a.dtype)
-    if m and n:
+    real = real_dtype(a.dtype)
+    factor = as_value(rcond, real)
+    if m and n and a.dtype.kind == "c":
+        p, s = _pseudoinverse(_complex.embedded(a), ew.stop_gradient(factor))
+        x = systems.times(_complex.unstacked(spectral.columns(p, 0, m)), right)
+        s = ew.stop_gradient(_factors.pairs_averaged(s))
+        rank = _count(ew.less_equal(_cutoff(s, factor), s))
+    elif m and n:
         p, s = _pseudoinverse(a, ew.stop_gradient(factor))
         x = systems.times(ew.stop_gradient(p), ew.stop_gradient(right))
         x = spectral.least_squares(x, a, right, p)
         s = ew.stop_gradient(s)
         rank = _count(ew.less_equal(_cutoff(s, factor), s))
     else:
-        x, s = zeros((n, right.shape[1]), a.dtype), zeros((0,), a.dtype)
+        x, s = zeros((n, right.shape[1]), a.dtype), zeros((0,), real)
         rank = scalar(0, INT64)
     if m > n:
         rest = ew.subtract(right, systems.times(a, x)) if n else right
-        residuals = reduction.sum_(ew.square(rest), axes=(0,))
+        residuals = reduction.sum_(ew.square(ew.abs_(rest)), axes=(0,))
     else:
-        residuals = zeros((0,), a.dtype)
+        residuals = zeros((0,), real)
     return (to_shape(x, (n,)) if vector else x), residuals, rank, s
 
 
@@ -301,7 +312,7 @@ def matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
 
     An integer, without derivative.
     """
-    (a,) = floats(A) if hermitian else floats_or_complex(A)
+    (a,) = floats_or_complex(A)
     if a.ndim < 2:
         flags = ew.not_equal(to_shape(a, (a.size,)), scalar(0, a.dtype))
         return cast(reduction.max_(flags, axes=(0,)), INT64)

@@ -192,8 +192,14 @@ def cholesky(a, /, *, upper=False):
     ----------
     Murray, I. (2016). Differentiation of the Cholesky decomposition. arXiv:1602.07527.
     """
-    (a,) = floats(a)
+    (a,) = floats_or_complex(a)
     require_stacked(a)
+    if a.dtype.kind == "c":
+        from . import _complex_factors as factors
+
+        return (
+            factors.adjoint(factors.cholesky(factors.adjoint(a))) if upper else factors.cholesky(a)
+        )
     if upper:
         return systems.turned(systems.cholesky(systems.turned(a)))
     return systems.cholesky(a)

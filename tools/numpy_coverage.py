@@ -83,7 +83,8 @@ IN_PLACE = {
     "put_along_axis": "I[:, None], 1.0, 1", "putmask": "W > 0, 1.0",
 }  # fmt: skip
 LINALG = """
-cond(S*a[0,0]+S) cross(a[0, :3], V[:3]) det(a[:, :3]) diagonal(a) eig(a[:, :3]) eigh(a[:, :3])
+cond(S*a[0,0]+S) cross(a[0, :3], V[:3]) det(a[:, :3]) diagonal(a) eig(a[:, :3])[0]
+eigh(a[:, :3])[1]**2
 eigvals(a[:, :3]) eigvalsh(a[:, :3]) cholesky(a[:, :3] @ a[:, :3].T + np.eye(3)) inv(a[:, :3])
 lstsq(W, a[:, 0]) matmul(a, W.T) matrix_norm(a) matrix_power(a[:, :3], 2) matrix_rank(a)
 matrix_transpose(a) multi_dot([a, W.T, W]) norm(a) outer(a[0], V) pinv(a) qr(a[:, :3])

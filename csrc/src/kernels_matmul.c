@@ -121,8 +121,10 @@ enum {
     PACK_ROWS = 48,   /* B is packed if so many rows use it and it has more than PACK_BYTES */
     PACK_BYTES = MANY_REGISTERS ? 128 * 1024 : 16 * 1024,
     PACK_BYTES_A = 512 * 1024,
-    PACK_STRIDE = 2048,   /* A is packed if contiguous along m, its columns so many bytes apart */
-    NARROW_BLOCK = 512,   /* rows of a narrow product at a time */
+    PACK_STRIDE = 2048, /* A is packed if contiguous along m, its columns so many bytes apart */
+    NARROW_BLOCK = 512, /* rows of a narrow product at a time */
+    FEW_CHAINS = 4,     /* of each sum where there are few, as the header states */
+    FEW_BYTES = 192,
     COLUMN_BYTES = 16384, /* piece of gemv's result that stays in L1 */
 };
 
@@ -771,6 +773,57 @@ static void N(columns)(const N(product) * g)
     }
 }
 
+/* Few sums over many columns of a: FEW_CHAINS of each, else every multiply-add waits for the last. */
+INLINE void N(few_sums)(const int nv, const N(product) * g, int64_t i)
+{
+    const int last = (int)(g->m - i - (nv - 1) * N(W));
+    const T *a = g->a + i, *x = g->b;
+    N(vec) s[FEW_CHAINS][2] = {{{0}}};
+    int64_t p = 0;
+    for (; p + FEW_CHAINS <= g->k; p += FEW_CHAINS) {
+        UNROLL for (int c = 0; c < FEW_CHAINS; c++) {
+            const N(vec) f = SET1(x[c * g->b_row]);
+            UNROLL for (int v = 0; v < nv; v++) {
+                const T *const at = a + c * g->a_col + v * N(W);
+                s[c][v] = FMA(v == nv - 1 && last < N(W) ? LOAD_N(at, last) : LOAD(at), f, s[c][v]);
+            }
+        }
+        a += FEW_CHAINS * g->a_col;
+        x += FEW_CHAINS * g->b_row;
+    }
+    for (int c = 0; p < g->k; p++, c++, a += g->a_col, x += g->b_row) {
+        const N(vec) f = SET1(x[0]);
+        UNROLL for (int v = 0; v < nv; v++) {
+            const int live = v == nv - 1 ? last : N(W);
+            s[c][v] = FMA(LOAD_N(a + v * N(W), live), f, s[c][v]);
+        }
+    }
+    UNROLL for (int v = 0; v < nv; v++) {
+        const int live = v == nv - 1 ? last : N(W);
+        T *const c = g->c + i + v * N(W);
+        N(vec) d = (s[0][v] + s[1][v]) + (s[2][v] + s[3][v]);
+        d = g->accumulate ? LOAD_N(c, live) + d : d;
+        STORE_N(c, d, live);
+    }
+}
+
+static void N(few)(const N(product) * g)
+{
+    int64_t i = 0;
+    for (; g->m - i > N(W); i += 2 * N(W)) {
+        if (g->m - i < 2 * N(W)) {
+            N(few_sums)(2, g, i);
+            return;
+        }
+        N(product) whole = *g;
+        whole.m = i + 2 * N(W);
+        N(few_sums)(2, &whole, i);
+    }
+    if (i < g->m) {
+        N(few_sums)(1, g, i);
+    }
+}
+
 /* ---- the choice ----------------------------------------------------------------------------- */
 
 static void N(run)(N(product) g, int64_t c_col, T *scratch, int64_t *room)
@@ -792,6 +845,8 @@ static void N(run)(N(product) g, int64_t c_col, T *scratch, int64_t *room)
     }
     if (g.n == 1 && g.a_col == 1) {
         N(dots)(&g, scratch, room);
+    } else if (columns && g.m > 1 && g.m <= FEW_BYTES / (int64_t)sizeof(T)) {
+        room ? (void)0 : N(few)(&g);
     } else if (columns && g.m > VECTOR_MAX * N(W)) {
         room ? (void)0 : N(columns)(&g);
     } else if (!columns && N(is_flat)(&g)) {

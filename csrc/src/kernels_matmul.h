@@ -3,7 +3,7 @@
  *
  * What is computed, to the bit
  * ----------------------------
- * Chain.  Unless the product is dot-shaped, every element of C is ONE chain of fused multiply-adds
+ * Chain.  Unless the product has one of the two shapes below, every element of C is ONE chain of fused multiply-adds
  *
  *     s = accumulate ? C[i,j] : 0;   for p = 0 .. k-1:  s = fma(A[i,p], B[p,j], s);   C[i,j] = s
  *
@@ -21,6 +21,11 @@
  *   - Blocks combine pairwise, as a binary counter does: equal-sized neighbours first, the older
  *     one on the left; what is left at the end is added from the smallest to the largest, the
  *     older again on the left.
+ *
+ * Few.  If C is one contiguous column of 2 to 24 elements (float32: 48) and A's columns are, too
+ * (a_row == 1 != a_col), or likewise one row with b_col == 1 != b_row, a chain would wait for every
+ * multiply-add. An element is the sum d = (s0 + s1) + (s2 + s3) of four chains from 0, element p in
+ * chain p mod 4, and C[i,j] = accumulate ? C[i,j] + d : d.
  *
  * These orders do not depend on the instruction set. Where multiply-add is fused (x86-64-v3, -v4
  * and ARM64), all of them give the same bits; the x86-64 baseline has no such instruction and
@@ -47,7 +52,7 @@
  * blocks of at most PBP_MATMUL_POLL x PBP_MATMUL_POLL x PBP_MATMUL_POLL elements (rows first: a
  * call packs B anew, which costs about 1/m of the work, so keep m >= 128 where there is a choice),
  * with accumulate = 1 for later blocks of k. By the chain rule the bits are those of one call;
- * dot-shaped products must not be cut along k.
+ * products of the other two shapes must not be cut along k.
  */
 #ifndef PBP_KERNELS_MATMUL_H
 #define PBP_KERNELS_MATMUL_H

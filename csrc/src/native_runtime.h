@@ -270,6 +270,24 @@ PBP_REDUCTION(MIN_OF, float, f, 32, a[0])
         }                                                                                          \
         return pbp_end_DOT##F(&state);                                                             \
     }                                                                                              \
+    PBP_PART void pbp_few##F(int64_t m, int64_t k, T *c, const T *a, int64_t a_col, const T *b,    \
+                             int64_t b_row, int accumulate)                                        \
+    {                                                                                              \
+        T s[4][192 / sizeof(T)] = {{0}};                                                           \
+        for (int64_t p = 0; p < k; p++) {                                                          \
+            const T *const row = a + p * a_col;                                                    \
+            const T x = b[p * b_row];                                                              \
+            T *const t = s[p & 3];                                                                 \
+            PBP_LOOP                                                                               \
+            for (int64_t j = 0; j < m; j++) {                                                      \
+                t[j] = pbp_fma##F(row[j], x, t[j]);                                                \
+            }                                                                                      \
+        }                                                                                          \
+        for (int64_t j = 0; j < m; j++) {                                                          \
+            const T d = (s[0][j] + s[1][j]) + (s[2][j] + s[3][j]);                                 \
+            c[j] = accumulate ? c[j] + d : d;                                                      \
+        }                                                                                          \
+    }                                                                                              \
     PBP_PART void pbp_matmul##F(int64_t m, int64_t n, int64_t k, T *c, int64_t c_row,              \
                                 int64_t c_col, const T *a, int64_t a_row, int64_t a_col,           \
                                 const T *b, int64_t b_row, int64_t b_col, int accumulate)          \
@@ -286,6 +304,14 @@ PBP_REDUCTION(MIN_OF, float, f, 32, a[0])
                 const T s = pbp_strided_dot##F(k, b + j * b_col, a, a_col);                        \
                 c[j * c_col] = accumulate ? c[j * c_col] + s : s;                                  \
             }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
+        if (n == 1 && a_row == 1 && c_row == 1 && m > 1 && m <= (int64_t)(192 / sizeof(T))) {      \
+            pbp_few##F(m, k, c, a, a_col, b, b_row, accumulate);                                   \
+            return;                                                                                \
+        }                                                                                          \
+        if (m == 1 && b_col == 1 && c_col == 1 && n > 1 && n <= (int64_t)(192 / sizeof(T))) {      \
+            pbp_few##F(n, k, c, b, b_row, a, a_col, accumulate);                                   \
             return;                                                                                \
         }                                                                                          \
         if (c_col != 1 && c_row == 1) {                                                            \

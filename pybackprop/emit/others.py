@@ -109,9 +109,8 @@ def _linalg(writer, instruction):
 
 
 def _is_small(m, n, k, c_row, c_col, a_row, a_col, b_row, b_col):
-    """Whether a product gets code of its own: few terms, by rows, not in the shape of a dot."""
-    is_dot = (n == 1 and a_col == 1) or (m == 1 and b_row == 1)
-    return 1 < n <= 8 and k <= 8 and m * n * k <= 512 and c_col == b_col == 1 and not is_dot
+    """Whether a product gets code of its own: few terms, by rows, in chains."""
+    return min(m, n) > 1 and n <= 8 and k <= 8 and m * n * k <= 512 and c_col == b_col == 1
 
 
 # ---- indices ------------------------------------------------------------------------------------

@@ -171,8 +171,25 @@ def _divide(graph, a, b):
             return e.multiply(a, graph.constant(np.array(1 / number, a.dtype)))
     if constant_value(a) == 1:
         return _keep(e.reciprocal(b), a, b)
+    if graph.reverse_start is not None and b.size > 1:
+        scaled = _scaled_quotient(graph, a, b)
+        if scaled is not None:
+            return scaled
     minus = _made_by(a, e.negative)
     return e.negative(e.divide(minus[0], b)) if minus else None
+
+
+def _scaled_quotient(graph, a, b):
+    """In derivatives, a number over b as a multiple of another number over b, if exact."""
+    number = constant_value(a)
+    if not number or not np.isfinite(number):
+        return None
+    first = graph.table.setdefault("quotients", {}).setdefault(b, (number, a))
+    ratio = number / first[0]
+    if first[1] is a or ratio == 1 or not _power_of_two(ratio):
+        return None
+    quotient = e.divide(first[1], b)
+    return e.multiply(quotient, graph.constant(np.array(ratio, quotient.dtype)))
 
 
 @_rule(e.negative)

@@ -50,6 +50,11 @@ void reference_##D(int64_t m, int64_t n, int64_t k, T *c, int64_t cr, int64_t cc
         T *out = c + i * cr + j * cc; const T *x = a + i * ar, *y = b + j * bc; \
         if (k == 0) { *out = acc ? *out : 0; continue; } \
         if (dots) { T d = dot_##D(k, x, ac, y, br); *out = acc ? *out + d : d; continue; } \
+        int few = (n == 1 && ar == 1 && cr == 1 && m > 1 && m * sizeof(T) <= 192) || \
+                  (m == 1 && bc == 1 && cc == 1 && n > 1 && n * sizeof(T) <= 192); \
+        if (few) { T s[4] = {0}, d; \
+            for (int64_t p = 0; p < k; p++) s[p % 4] = FMA(x[p * ac], y[p * br], s[p % 4]); \
+            d = (s[0] + s[1]) + (s[2] + s[3]); *out = acc ? *out + d : d; continue; } \
         T s = acc ? *out : 0; \
         for (int64_t p = 0; p < k; p++) s = FMA(x[p * ac], y[p * br], s); \
         *out = s; } }

@@ -98,3 +98,21 @@ def test_mapped_gradients():
     value, slopes = bp.vmap(bp.value_and_grad(price))(xs)
     np.testing.assert_allclose(slopes, 1.5 * np.sin(xs), rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(value, 3.0 * np.sum(np.sin(0.5 * xs) ** 2, axis=1), rtol=1e-14)
+
+
+def test_quotients_that_differ_by_a_power_of_two_are_one():
+    def mixture(x):
+        return np.mean(bp.special.logsumexp(x, axis=1) * 0.5) - np.mean(
+            bp.special.softmax(x, axis=1)[:, 0] ** 2
+        )
+
+    x = RNG.normal(size=(N, 3))
+    bp.check_grads(mixture, (x,))
+
+    def quotients(x):
+        a, b = np.mean(np.log(x)), np.sum(np.sqrt(x) * np.log(x))
+        return 3.0 * a - b
+
+    text = str(bp.grad(quotients).lower(np.abs(x[:, 0])).tape)
+    assert text.count("DIV") + text.count("RECIPROCAL") <= 2
+    bp.check_grads(quotients, (np.abs(x[:, 0]) + 0.5,))

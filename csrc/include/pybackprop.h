@@ -124,8 +124,9 @@ struct pbp_native_host {
     /* As the instruction MATMUL: params as docs/tape.md lists them, float32 if single.  Returns a pbp_status. */
     int (*matmul)(pbp_native_host *host, int single, const int64_t *params, void *c, const void *a,
                   const void *b, int accumulate);
-    /* As the instruction of that name in the group "linalg"; params as docs/tape.md lists them.  Returns a pbp_status. */
-    int (*linalg)(pbp_native_host *host, const char *name, int single, const int64_t *params,
+    /* As the row of that number of pybackprop_instr.def, of the group "linalg"; params as docs/tape.md lists them.
+       Returns a pbp_status. */
+    int (*linalg)(pbp_native_host *host, uint32_t row, int single, const int64_t *params,
                   void *d, const void *a, const void *b);
     /* All steps of a parallel loop, on the threads of the run; each of them gets a host of its own.  Returns a
        pbp_status. */

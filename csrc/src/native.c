@@ -31,26 +31,20 @@ static int native_matmul(pbp_native_host *host, int single, const int64_t *param
     return (int)pbp_matmul_run(&op, ((native_run *)(void *)host)->sweep, c, a, b);
 }
 
-static int native_linalg(pbp_native_host *host, const char *name, int single, const int64_t *params,
+static int native_linalg(pbp_native_host *host, uint32_t row, int single, const int64_t *params,
                          void *d, const void *a, const void *b)
 {
     pbp_sweep *sweep = ((native_run *)(void *)host)->sweep;
     const uint32_t dtype = single ? PBP_FLOAT32 : PBP_FLOAT64;
-    for (uint32_t row = 0; row < PBP_ROW_COUNT; row++) {
-        if (strcmp(pbp_row_name(row), name) == 0) {
-            const pbp_sweep_kernel kernel = sweep->tape->isa->linalg(row, dtype);
-            pbp_array_op op;
-            memset(&op, 0, sizeof op);
-            op.params = params;
-            op.row = (uint16_t)row;
-            op.a_dtype = op.d_dtype = (uint16_t)dtype;
-            const pbp_status status =
-                kernel != NULL ? kernel(&op, sweep, d, a, b) : PBP_ERROR_VERSION;
-            host->values[0] = sweep->values[0];
-            return (int)status;
-        }
-    }
-    return PBP_ERROR_VERSION;
+    const pbp_sweep_kernel kernel = sweep->tape->isa->linalg(row, dtype);
+    pbp_array_op op;
+    memset(&op, 0, sizeof op);
+    op.params = params;
+    op.row = (uint16_t)row;
+    op.a_dtype = op.d_dtype = (uint16_t)dtype;
+    const pbp_status status = kernel != NULL ? kernel(&op, sweep, d, a, b) : PBP_ERROR_VERSION;
+    host->values[0] = sweep->values[0];
+    return (int)status;
 }
 
 static int native_parallel(pbp_native_host *host, pbp_native_part part, int64_t steps,

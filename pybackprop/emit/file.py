@@ -24,7 +24,7 @@ struct pbp_native_host {
     int (*poll)(pbp_native_host *host, int64_t nanoseconds);
     int (*matmul)(pbp_native_host *host, int single, const int64_t *params, void *c, const void *a,
                   const void *b, int accumulate);
-    int (*linalg)(pbp_native_host *host, const char *name, int single, const int64_t *params,
+    int (*linalg)(pbp_native_host *host, uint32_t row, int single, const int64_t *params,
                   void *d, const void *a, const void *b);
     int (*parallel)(pbp_native_host *host, pbp_native_part part, int64_t steps,
                     const void *const *inputs, void *const *outputs, char *arena,

@@ -7,7 +7,7 @@ to the core's kernels, which give the same bits.
 import numpy as np
 
 from ..errors import UnsupportedError
-from .rows import c_type
+from .rows import c_type, table
 
 ACC, COLUMNS, REVERSE = 8, 16, 32
 _LARGE_PRODUCT = 2000
@@ -100,7 +100,8 @@ def _linalg(writer, instruction):
     writer.line(f"static const int64_t params[{len(instruction.params)}] = {{{values}}};")
     refs = [writer.pointer(r) for r in (instruction.d, instruction.a)]
     refs.append(refs[1] if instruction.b is None else writer.pointer(instruction.b))
-    call = f'host->linalg(host, "{instruction.op}", {int(single)}, params, {", ".join(refs)})'
+    row = f"{table()[instruction.op]['number']} /* {instruction.op} */"
+    call = f"host->linalg(host, {row}, {int(single)}, params, {', '.join(refs)})"
     writer.line(f"const int failure = {call};")
     writer.open("if (failure != 0) {")
     writer.line(f"host->instruction = {writer.numbers[id(instruction)]};")

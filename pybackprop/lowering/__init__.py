@@ -10,7 +10,7 @@ chains of scalar instructions in loops together; ``arena`` gives every slot an a
 
 from ..passes.factors import gather
 from ..passes.segments import LEAST_ROWS
-from ..passes.softmax import write_out
+from ..passes.written_out import write_out
 from .emit import Lowering
 from .order import order
 from .tape import assemble

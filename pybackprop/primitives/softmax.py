@@ -2,8 +2,9 @@
 
 All reduce over ``axes``, a sorted tuple of non-negative axes, and are shifted by the largest
 element, so that nothing overflows. They stay whole through differentiation, whose rules are short
-because the weights of a log-sum-exp are a softmax; :mod:`pybackprop.passes.softmax` writes them out
-before lowering, where value and derivative share the maximum, the exponentials and their sum.
+because the weights of a log-sum-exp are a softmax; :mod:`pybackprop.passes.written_out` writes
+them out before lowering, where value and derivative share the maximum, the exponentials and their
+sum.
 """
 
 import numpy as np
@@ -43,7 +44,7 @@ class LogSumExp(Reduction):
         return [product(share, softmax(operands[0], axes=axes, guarded=True))]
 
     def lower(self, lowering, node):
-        raise AssertionError("written out by pybackprop.passes.softmax")
+        raise AssertionError("written out by pybackprop.passes.written_out")
 
 
 class _Rowwise(Primitive):
@@ -57,7 +58,7 @@ class _Rowwise(Primitive):
         return [self(operands[0], axes=tuple(axis + 1 for axis in axes), **attributes)]
 
     def lower(self, lowering, node):
-        raise AssertionError("written out by pybackprop.passes.softmax")
+        raise AssertionError("written out by pybackprop.passes.written_out")
 
 
 class Softmax(_Rowwise):

@@ -1,7 +1,7 @@
-"""Writes log-sum-exps and softmaxes out, the last pass before tiles.
+"""Writes out what stays whole until derivatives are taken, the last pass before tiles.
 
-With t the largest element over the axes, or 0 where that is not finite, and s the sum of
-e = exp(x - t),
+Log-sum-exps and softmaxes: with t the largest element over the axes, or 0 where that is not
+finite, and s the sum of e = exp(x - t),
 
     logsumexp(x) = log(s) + t,    softmax(x) = e / s,    log_softmax(x) = (x - t) - log(s)
 
@@ -9,35 +9,56 @@ and since equal nodes are one, a value and its derivative share t, e and s. A co
 same all over the axes divides the sums, of which there are fewer than exponentials. Sums of rows
 that hold a number are at least 1, so that max(s, 1) in the place of s gives the weights 0 to rows
 of -inf alone, and changes no others.
+
+Powers of half-integers become square roots where the base cannot be negative: pow(-inf, 1.5) is
+inf, and the derivative of x sqrt(x) at 0 is NaN, but that of the power has been taken by now.
 """
 
+import math
+
 from ..differentiate import _copy
-from ..graph import CONSTANT, Graph, open_graph
+from ..graph import CONSTANT, INPUT, open_graph
 from ..primitives import elementwise as e
-from ..primitives import reduction
-from ..primitives.base import constant
+from ..primitives import reduction, shaping
+from ..primitives.base import constant, constant_value
 from ..primitives.control import scan
 from ..primitives.reduction import restore
 from ..primitives.softmax import log_softmax, logsumexp, softmax
 from .anew import nodes_anew
 
+_VIEWS = (shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_)
 _WRITTEN_OUT = (logsumexp, softmax, log_softmax)
 
 
-def write_out(graph):
-    """The graph without the primitives of :mod:`pybackprop.primitives.softmax`.
+# The square root and what it is multiplied by.
+_HALVES = {
+    0.5: lambda x, root: root,
+    1.5: lambda x, root: e.multiply(x, root),
+    2.5: lambda x, root: e.multiply(e.square(x), root),
+    -0.5: lambda x, root: e.reciprocal(root),
+    -1.5: lambda x, root: e.multiply(e.reciprocal(x), e.reciprocal(root)),
+}
+# How far up a base is looked at.
+_DEPTH = 6
+
+
+def write_out(graph, origins=None):
+    """The graph without the primitives of :mod:`pybackprop.primitives.softmax` and such powers.
 
     Parameters
     ----------
     graph : Graph
         Closed.
+    origins : dict of Value to Value, optional
+        Of a loop's body: what its inputs are slices of, or the same as.
 
     Returns
     -------
     Graph
         The same graph if it has none.
     """
-    if not _has_any(graph):
+    origins = origins or {}
+    if not _has_any(graph, origins):
         return graph
     from . import LOCAL
 
@@ -46,13 +67,18 @@ def write_out(graph):
         for node in nodes_anew(graph, target, env):
             target.location = node.location
             if node.primitive is scan:
-                attributes = {**node.attributes, "body": write_out(node.attributes["body"])}
+                body = write_out(node.attributes["body"], {**origins, **_origins_in(node)})
+                attributes = {**node.attributes, "body": body}
                 outputs = scan(*[env[o] for o in node.operands], **attributes)
                 env.update(zip(node.outputs, outputs, strict=True))
             elif node.primitive in _WRITTEN_OUT:
                 env[node.outputs[0]] = _written_out(node, env)
             elif node.primitive is e.multiply and _scales_weights(node) is not None:
                 env[node.outputs[0]] = _scaled_weights(node, env)
+            elif _is_half_power(node, origins):
+                base, exponent = node.operands
+                x = env[base]
+                env[node.outputs[0]] = _HALVES[constant_value(exponent)](x, e.sqrt(x))
             else:
                 _copy(node, env, target)
         if graph.reverse_start is not None and target.reverse_start is None:
@@ -63,13 +89,66 @@ def write_out(graph):
     return remove(target)
 
 
-def _has_any(graph):
+def _has_any(graph, origins):
     return any(
         node.primitive in _WRITTEN_OUT
-        or any(isinstance(a, Graph) and _has_any(a) for a in node.attributes.values())
+        or _is_half_power(node, origins)
+        or (
+            node.primitive is scan
+            and _has_any(node.attributes["body"], {**origins, **_origins_in(node)})
+        )
         for node in graph.nodes
         if node.primitive is not CONSTANT
     )
+
+
+def _origins_in(node):
+    """What the inputs of a loop's body are made of, but for its carries."""
+    consts = node.attributes["n_consts"]
+    after = consts + node.attributes["n_carry"]
+    pairs = list(zip(node.attributes["body"].inputs, node.operands, strict=True))
+    return dict(pairs[:consts] + pairs[after:])
+
+
+def _is_half_power(node, origins):
+    if node.primitive is not e.power:
+        return False
+    base, exponent = node.operands
+    return (
+        base.shape == node.outputs[0].shape
+        and base.dtype == node.outputs[0].dtype
+        and base.dtype.kind == "f"
+        and constant_value(exponent) in _HALVES
+        and _never_negative(base, origins, _DEPTH)
+    )
+
+
+def _never_negative(value, origins, depth):
+    """Whether no element is below 0, nor -0; NaN may be."""
+    number = constant_value(value)
+    if number is not None:
+        return isinstance(number, float) and math.copysign(1, number) > 0
+    node = value.node
+    primitive, operands = node.primitive, node.operands
+    if primitive is INPUT and value in origins:
+        value = origins[value]
+        return _never_negative(value, origins, depth)
+    if primitive in (INPUT, CONSTANT) or not depth:
+        return False
+    if primitive in (e.square, e.exp, e.abs_, e.cosh):
+        return True
+    if primitive is scan:
+        place = value.index
+        body = node.attributes["body"]
+        if place < node.attributes["n_carry"]:
+            return False
+        inside = {**origins, **_origins_in(node)}
+        return _never_negative(body.outputs[place], inside, depth - 1)
+    if primitive is e.multiply and operands[0] is operands[1]:
+        return True
+    if primitive not in (e.add, e.multiply, e.divide, e.sqrt, reduction.sum_, *_VIEWS):
+        return False
+    return all(_never_negative(o, origins, depth - 1) for o in operands)
 
 
 def _written_out(node, env):

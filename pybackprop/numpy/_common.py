@@ -382,17 +382,24 @@ def axes_of(axis, ndim):
     if axis is None:
         return tuple(range(ndim))
     if isinstance(axis, (tuple, list)):
-        axes = tuple(sorted(normalize_axis(operator.index(a), ndim) for a in axis))
+        axes = tuple(sorted(normalize_axis(_axis_index(a), ndim) for a in axis))
         if len(set(axes)) != len(axes):
             raise ValueError("duplicate value in 'axis'")
         return axes
-    return (normalize_axis(operator.index(axis), ndim),)
+    return (normalize_axis(_axis_index(axis), ndim),)
+
+
+def _axis_index(axis):
+    if isinstance(axis, (bool, np.bool_)):
+        raise TypeError("an integer is required for the axis")
+    return operator.index(axis)
 
 
 def reduced_axes(axis, ndim):
     """As :func:`axes_of`; a ufunc's reduction of a 0-d array takes axis 0 and -1 too."""
-    if not ndim and not isinstance(axis, (tuple, list)) and axis in (0, -1):
-        return ()
+    if not ndim and axis is not None and not isinstance(axis, (tuple, list)):
+        if _axis_index(axis) in (0, -1):
+            return ()
     return axes_of(axis, ndim)
 
 

@@ -1,6 +1,7 @@
 """NumPy's reductions and cumulative functions on values."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from ._ufuncs import truth
 
 
 def _finish(y, shape, axes, keepdims):
+    if not isinstance(keepdims, (bool, np.bool_)):
+        keepdims = operator.index(keepdims)
     if keepdims and axes:
         return reshape(y, shape=red.kept_shape(shape, axes))
     return y
@@ -358,4 +361,5 @@ def nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
     x = as_value(a)
     if x.dtype.kind not in "fc":
         return mean.traced(x, axis, dtype, out, keepdims)
+    axis = axis if x.ndim else reduced_axes(axis, 0)
     return mean.traced(x, axis, dtype, out, keepdims, where=ew.logical_not(ew.isnan(x)))

@@ -27,6 +27,7 @@ from ._common import (
     holds_value,
     no_out,
     promoted,
+    reduced_axes,
     scalar,
     unsupported,
 )
@@ -407,7 +408,7 @@ def _nan_position(a, axis, out, keepdims, position, neutral):
     without = ew.select(known, x, scalar(neutral, x.dtype))
     y = position.traced(without, axis, None, keepdims=keepdims)
     some = max.traced(known, axis, None, keepdims)
-    extent = x.size if axis is None else x.shape[axis]
+    extent = x.size if axis is None or not x.ndim else x.shape[axis]
     # A position outside of the array where NumPy raises, so that the run raises as well.
     y = ew.select(some, y, scalar(extent, INT64))
     return indexing.wrap_index(y, bound=extent)
@@ -439,6 +440,7 @@ def nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=
     if mean is not None:
         unsupported("mean= of nanvar is not supported on traced values")
     ddof = ddof if correction is None else correction
+    axis = axis if x.ndim or known is True else reduced_axes(axis, 0)
     y = var.traced(x, axis, dtype, out, ddof, keepdims, where=_both(known, where))
     if known is True:
         return y

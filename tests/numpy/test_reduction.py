@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from reference import call, compare
+from surface import same
 
+import pybackprop as bp
 from pybackprop.errors import UnsupportedError
 
 SHAPES = [(), (5,), (3, 4), (2, 3, 4), (1, 4, 1)]
@@ -141,3 +143,19 @@ def test_bad_arguments():
         call(lambda a: a.sum((0, 0)), x)
     with pytest.raises(UnsupportedError, match="out="):
         call(lambda a: np.sum(a, axis=0, out=np.zeros(3)), x)
+
+
+@pytest.mark.parametrize("name", ["nanmean", "nanvar", "nanstd", "nanargmax", "nansum", "sum"])
+def test_numbers_have_the_axes_that_numpy_gives_them(name):
+    same(lambda x: getattr(np, name)(x, axis=0), np.array(2.0))
+    same(lambda x: getattr(np, name)(x, axis=-1, keepdims=True), np.array(2.0))
+
+
+@pytest.mark.parametrize("options", [{"keepdims": "a"}, {"axis": True}, {"axis": 0.0}])
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "any", "nanmean"])
+def test_options_that_are_no_integers(name, options):
+    x = np.ones((2, 3))
+    with pytest.raises(TypeError, match="integer"):
+        getattr(np, name)(x, **options)
+    with pytest.raises(TypeError, match="integer"):
+        bp.compile(lambda x: getattr(np, name)(x, **options))(x)

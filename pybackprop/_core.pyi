@@ -1,4 +1,4 @@
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -137,3 +137,177 @@ def flatten(
 def flatten_tree(value: object) -> tuple[Tree, list[Any]]: ...
 def instruction_table() -> list[dict[str, Any]]: ...
 def instruction_set() -> str: ...
+
+class Node:
+    primitive: Any
+    operands: tuple[Any, ...]
+    attributes: dict[str, Any]
+    outputs: tuple[Any, ...]
+    graph: Any
+    location: tuple[Any, int] | None
+    def __init__(
+        self,
+        primitive: object,
+        operands: tuple[Any, ...],
+        attributes: dict[str, Any],
+        graph: object,
+        location: tuple[Any, int] | None,
+    ) -> None: ...
+
+class ValueBase:
+    def __init__(
+        self,
+        node: Node,
+        index: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        weak: bool = False,
+    ) -> None: ...
+    @property
+    def node(self) -> Node: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def weak(self) -> bool: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def graph(self) -> Any: ...
+
+class PrimitiveBase:
+    def __call__(self, *operands: Any, **attributes: Any) -> Any: ...
+
+class GraphBase:
+    nodes: list[Node]
+    table: dict[str, Any]
+    rewrites: tuple[Any, ...]
+    location: tuple[Any, int] | None
+    locate: bool
+    handles: bool
+    def add(
+        self, primitive: PrimitiveBase, operands: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[Any, ...]: ...
+
+class LocalPass:
+    def __call__(
+        self,
+        graph: GraphBase,
+        primitive: PrimitiveBase,
+        operands: tuple[Any, ...],
+        attributes: dict[str, Any],
+    ) -> Any: ...
+
+class OfConstants(LocalPass):
+    def __init__(self, leaf: object, function: Callable[..., Any]) -> None: ...
+
+class ByPrimitive(LocalPass):
+    def __init__(
+        self,
+        rules: dict[Any, Callable[..., Any]],
+        broadcasting: tuple[type, ...],
+        narrowed: Callable[..., Any],
+    ) -> None: ...
+
+class Equal(LocalPass): ...
+
+class Root:
+    kind: str
+    size: int
+    number: int
+    data: bytes | None
+    parent: Any
+    offset: int
+    bump: int
+    loop: Any
+    address: int | None
+    base: int | None
+    first: int | None
+    last: int | None
+    home: Any
+    pinned: bool
+    version: int
+    def __init__(
+        self,
+        kind: str,
+        size: int,
+        number: int = 0,
+        data: bytes | None = None,
+        parent: Root | None = None,
+        offset: int = 0,
+        bump: int = 0,
+        loop: object = None,
+    ) -> None: ...
+    def ultimate(self) -> Root: ...
+
+class RefBase:
+    root: Root
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype[Any]
+    truth: bool
+    ahead: int
+    def __init__(
+        self,
+        root: Root,
+        offset: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        dtype: np.dtype[Any],
+        truth: bool = False,
+        ahead: int = 0,
+    ) -> None: ...
+    @property
+    def size(self) -> int: ...
+    def is_contiguous(self) -> bool: ...
+
+class Instruction:
+    op: str
+    d: RefBase | None
+    a: RefBase | None
+    b: RefBase | None
+    c: RefBase | None
+    flags: int
+    params: Any
+    loop: Any
+    def __init__(
+        self,
+        op: str,
+        d: RefBase | None = None,
+        a: RefBase | None = None,
+        b: RefBase | None = None,
+        c: RefBase | None = None,
+        flags: int = 0,
+        params: object = (),
+        loop: object = None,
+    ) -> None: ...
+    def refs(self) -> list[RefBase]: ...
+
+class Packer:
+    def __init__(self, codes: Callable[[np.dtype[Any]], int]) -> None: ...
+    @property
+    def names(self) -> dict[str, int]: ...
+    @property
+    def operands(self) -> list[bytes]: ...
+    @property
+    def params(self) -> list[int]: ...
+    def pack(self, instructions: list[Instruction]) -> bytes: ...
+
+def connect(
+    values: type, graphs: object, standing: Callable[..., Any], location: Callable[[], Any]
+) -> None: ...
+def weaken(value: ValueBase) -> None: ...
+def rebind(handle: ValueBase, other: ValueBase) -> None: ...
+def apply(primitive: PrimitiveBase, *operands: Any, **attributes: Any) -> Any: ...
+def copy_node(node: Node, env: dict[Any, Any], graph: GraphBase) -> list[Any]: ...
+def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]: ...
+def collapse(
+    shape: tuple[int, ...], strides: list[tuple[int, ...]]
+) -> tuple[list[int], list[list[int]]]: ...
+def locate(root: Root, offset: int) -> tuple[int, int]: ...

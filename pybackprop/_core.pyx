@@ -3,22 +3,23 @@
 """The only module that knows C: tapes, the structures of arguments, and the fast call path.
 
 ``_tree.pxi`` takes arguments apart, ``_match.pxi`` matches them and builds results, ``_entry.pxi``
-compiles what that needs, ``_call.pxi`` has the callables; this file has what all of them need, and
-the tape. A tape is immutable and shared by threads; each run takes a workspace from the tape's few,
-or makes one.
+compiles what that needs, ``_call.pxi`` has the callables, ``_record.pxi`` the nodes of graphs,
+``_lower.pxi`` symbolic instructions; this file has what all of them need, and the tape. A tape is
+immutable and shared by threads; each run takes a workspace from the tape's few, or makes one.
 """
 
 cimport cython
 cimport numpy as cnp
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 import os
 import sys
 from operator import index as operator_index
+from struct import Struct
 
 from numpy import asarray, dtype as numpy_dtype, empty, generic, memmap, ndarray
 
@@ -133,6 +134,8 @@ cdef inline void clear_error(pbp_error *error) noexcept nogil:
 
 
 include "_tree.pxi"
+include "_record.pxi"
+include "_lower.pxi"
 
 
 # ---- tapes --------------------------------------------------------------------------------------

@@ -10,9 +10,12 @@ References
 Griewank, A. and Walther, A. (2008). Evaluating Derivatives, 2nd ed., SIAM, sections 3.1-3.3.
 """
 
+from collections import defaultdict
+
+from ._core import copy_node
 from .errors import DifferentiationError
 from .graph import CONSTANT, INPUT, Graph, current_graph, describe_location, open_graph
-from .primitives.base import is_floating, is_selective, mark_selective
+from .primitives.base import is_floating, mark_selective
 from .primitives.elementwise import accumulate
 
 # Primitives whose rules make cotangents that are zero by selection.
@@ -141,19 +144,16 @@ class ReverseSweep:
         list of Value or None
             Cotangents of the inputs.
         """
-        contributions = {}
+        contributions = defaultdict(list)
         target = current_graph()
         location = target.location
-
-        def contribute(value, cotangent):
-            contributions.setdefault(value, []).append(cotangent)
-
         for value, cotangent in zip(self.source_outputs, cotangents, strict=True):
             if cotangent is not None:
-                contribute(value, cotangent)
+                contributions[value].append(cotangent)
         for node, operands, outputs, want, context in reversed(self.records):
             incoming = [_total(contributions.pop(v, None)) for v in node.outputs]
-            if all(ct is None for ct in incoming):
+            # A list, as this is done for every node and a generator takes longer.
+            if all([ct is None for ct in incoming]):  # noqa: C419
                 continue
             if totals is not None:
                 totals.update(zip(node.outputs, incoming, strict=True))
@@ -170,7 +170,7 @@ class ReverseSweep:
                 if ct is not None and want_it:
                     if flagged:
                         mark_selective(ct)
-                    contribute(operand, ct)
+                    contributions[operand].append(ct)
         target.location = location
         return [_total(contributions.get(v)) for v in self.inputs]
 
@@ -181,7 +181,8 @@ def _total(contributions):
     if len(contributions) == 1:
         return contributions[0]
     total = accumulate(*contributions)
-    if all(is_selective(ct) for ct in contributions):
+    marked = current_graph().table.get("selective")
+    if marked is not None and all(ct in marked for ct in contributions):
         mark_selective(total)
     return total
 
@@ -232,14 +233,7 @@ def _copy(node, env, target):
     if primitive is CONSTANT:
         env[node.outputs[0]] = target.constant(node.attributes["value"])
         return None
-    target.location = node.location
-    result = primitive(*[env[operand] for operand in node.operands], **node.attributes)
-    outputs = list(result) if primitive.multiple else [result]
-    if len(outputs) == 1:
-        env[node.outputs[0]] = outputs[0]
-    else:
-        env.update(zip(node.outputs, outputs, strict=True))
-    return outputs
+    return copy_node(node, env, target)
 
 
 def subgraph(graph, cuts, outputs, name, keep_inputs=False, keep=()):

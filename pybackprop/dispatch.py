@@ -11,6 +11,7 @@ import functools
 import numpy as np
 
 from . import numpy as surface_module
+from ._core import weaken
 from .errors import TraceError
 from .graph import CONSTANT, Value, _stack, leaked
 from .mutation import is_array, note_array, separate, writable_graph
@@ -51,7 +52,7 @@ def _weakened(result, node_count):
     """Mark a result of weak operands as weak, if this operation made it."""
     nodes = result.node.graph.nodes
     if len(nodes) > node_count and nodes[-1] is result.node:
-        object.__setattr__(result, "weak", True)
+        weaken(result)
     return result
 
 

@@ -19,6 +19,7 @@ from _thread import _local
 
 import numpy as np
 
+from ._core import GraphBase, Node, ValueBase, apply, connect
 from .errors import LeakedValueError, TraceError
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -33,7 +34,7 @@ _SHORT = {
 _MOST_COMPARED = 1 << 20
 
 
-class Value:
+class Value(ValueBase):
     """One output of a node: an array of known shape and dtype whose numbers come later.
 
     Attributes
@@ -48,69 +49,13 @@ class Value:
         Whether it stands for a Python number, whose dtype gives way in promotion (NEP 50).
     """
 
-    __slots__ = ("dtype", "index", "node", "shape", "weak")
-
-    def __init__(self, node, index, shape, dtype, weak=False):
-        # Assignment to a traced array's attributes is refused.
-        _keep_node(self, node)
-        _keep_index(self, index)
-        _keep_shape(self, shape)
-        _keep_dtype(self, dtype)
-        _keep_weak(self, weak)
-
-    @property
-    def ndim(self):
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self):
-        """Number of elements."""
-        return element_count(self.shape)
-
-    @property
-    def graph(self):
-        """The graph it belongs to."""
-        return self.node.graph
+    __slots__ = ()
 
     def __repr__(self):
         return f"<{describe(self)} traced by pybackprop>"
 
 
-_keep_node, _keep_index = Value.node.__set__, Value.index.__set__
-_keep_shape, _keep_dtype, _keep_weak = Value.shape.__set__, Value.dtype.__set__, Value.weak.__set__
-
-
-class Node:
-    """A primitive applied to operands.
-
-    Attributes
-    ----------
-    primitive : Primitive
-    operands : tuple of Value
-    attributes : dict
-        Static parameters; bodies of loops are graphs.
-    outputs : tuple of Value
-    graph : Graph
-    location : tuple or None
-        The place in the user's code, see :func:`describe_location`.
-    """
-
-    __slots__ = ("attributes", "graph", "location", "operands", "outputs", "primitive")
-
-    def __init__(self, primitive, operands, attributes, graph, location):
-        self.primitive = primitive
-        self.operands = operands
-        self.attributes = attributes
-        self.graph = graph
-        self.location = location
-        self.outputs = ()
-
-    def __repr__(self):
-        return f"<Node {self.primitive.name} -> {', '.join(map(describe, self.outputs))}>"
-
-
-class Graph:
+class Graph(GraphBase):
     """Nodes in an order of computation, with inputs and outputs.
 
     Users build one by hand through ``bp.Graph()`` (see :mod:`pybackprop.handmade`); tracing and the
@@ -131,7 +76,6 @@ class Graph:
     """
 
     stands = False
-    handles = False
 
     def __init__(self, name="graph", rewrites=(), locate=False):
         self.name = name
@@ -149,22 +93,6 @@ class Graph:
         self.memory = {}
 
     # ---- building -----------------------------------------------------------------------------
-
-    def add(self, primitive, operands, attributes):
-        """Append a node and return its outputs."""
-        location = self.location
-        if location is None and self.locate:
-            location = find_location()
-        node = Node(primitive, operands, attributes, self, location)
-        inferred = primitive.infer(*operands, **attributes)
-        if primitive.multiple:
-            node.outputs = tuple(
-                Value(node, i, shape, dtype) for i, (shape, dtype) in enumerate(inferred)
-            )
-        else:
-            node.outputs = (Value(node, 0, inferred[0], inferred[1]),)
-        self.nodes.append(node)
-        return node.outputs
 
     def add_input(self, shape, dtype, weak=False, name=None):
         """Append an input and return its value."""
@@ -453,31 +381,6 @@ def _standing_of(primitive, operands):
     return graph
 
 
-def apply(primitive, *operands, **attributes):
-    """Record ``primitive`` in the innermost open graph.
-
-    Returns
-    -------
-    Value or tuple of Value
-        A tuple if the primitive has several outputs.
-    """
-    graph = _stack.graph
-    if graph is None:
-        graph = _standing_of(primitive, operands)
-    elif graph.handles:
-        return graph.record(primitive, operands, attributes)
-    adopt = graph.adopt
-    operands = tuple(
-        [x if type(x) is Value and x.node.graph is graph else adopt(x) for x in operands]
-    )
-    for rewrite in graph.rewrites:
-        result = rewrite(graph, primitive, operands, attributes)
-        if result is not None:
-            return result
-    outputs = graph.add(primitive, operands, attributes)
-    return outputs if primitive.multiple else outputs[0]
-
-
 def leaked(value):
     """The error for a value whose graph is no longer being built."""
     return LeakedValueError(
@@ -504,7 +407,7 @@ def describe(value):
 
 def find_location():
     """The innermost frame outside of this package: ``(code, last instruction)``."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         name = code.co_filename
@@ -539,7 +442,17 @@ def has_complex(graph):
         for value in node.outputs:
             if value.dtype.kind == "c":
                 return True
-        for attribute in node.attributes.values():
-            if isinstance(attribute, Graph) and has_complex(attribute):
-                return True
+        if node.attributes:
+            for attribute in node.attributes.values():
+                if isinstance(attribute, Graph) and has_complex(attribute):
+                    return True
     return False
+
+
+connect(Value, _stack, _standing_of, find_location)
+
+__all__ = [
+    "CONSTANT", "INPUT", "Graph", "Leaf", "Node", "Value", "apply", "current_graph", "describe",
+    "describe_location", "element_count", "find_location", "has_complex", "leaked", "open_graph",
+    "recording", "stand",
+]  # fmt: skip

@@ -14,6 +14,7 @@ source. Functions that do not assign never come here and pay nothing.
 
 import numpy as np
 
+from ._core import rebind
 from .errors import TraceError
 from .graph import CONSTANT, INPUT, Graph, Value, _stack, leaked
 from .passes import assigned
@@ -104,10 +105,9 @@ class MutableGraph(Graph):
         Counts assignments.
     """
 
-    handles = True
-
     def __init__(self, name="graph", rewrites=(), locate=False):
         super().__init__(name, rewrites, locate)
+        self.handles = True
         self.views = {}
         self.protected = {}
         self.zero_dimensional = set()
@@ -138,7 +138,7 @@ class MutableGraph(Graph):
             source = view.source.node.outputs[view.source.index]
             if source is not view.seen:
                 (fresh,) = self._make(view.primitive, (source,), view.attributes)
-                _rebind(handle, fresh)
+                rebind(handle, fresh)
                 view.seen = source
             view.version = self.version
 
@@ -251,7 +251,7 @@ class MutableGraph(Graph):
             handle = view.source
         for view in pending:
             new = self._behind(view, new)
-        _rebind(handle, new)
+        rebind(handle, new)
         self.version += 1
 
     def _behind(self, view, new):
@@ -282,12 +282,6 @@ CAPTURED = (
     "transformed within it (scan, vmap, grad ...): pass it as an argument (for scan: in the carry) "
     "and return it, or assign into a copy"
 )
-
-
-def _rebind(handle, canonical):
-    keep = object.__setattr__  # as assignment to a traced array's attributes is refused
-    keep(handle, "node", canonical.node)
-    keep(handle, "index", canonical.index)
 
 
 # ---- which reshapes are views -------------------------------------------------------------------

@@ -45,13 +45,16 @@ def _lives(lowering):
     """Set ``first`` and ``last`` of all arena roots; returns these in order of first use."""
     roots = []
     for number, instruction in enumerate(lowering.instructions):
-        refs = instruction.refs()
         if instruction.loop is not None:
-            touched = [w.ultimate() for w in instruction.loop.windows]
+            touched = instruction.loop.windows
         else:
-            touched = [r.root.ultimate() for r in refs]
+            touched = [r.root for r in instruction.refs()]
         for root in touched:
-            if root.kind != ARENA or root.pinned:
+            if root.kind is not ARENA:
+                root = root.ultimate()
+                if root.kind is not ARENA:
+                    continue
+            if root.pinned:
                 continue
             if root.first is None:
                 root.first = number
@@ -81,9 +84,10 @@ def _allocate(lowering, roots, top):
         ending.setdefault(root.last, []).append(root)
     memory = _Memory(top)
     taken = set()
-    for number, instruction in enumerate(lowering.instructions):
+    instructions = lowering.instructions
+    for number in sorted({*starting, *ending}):
         for root in starting.get(number, ()):
-            donor = _donor(instruction, root, number) if root.address is None else None
+            donor = _donor(instructions[number], root, number) if root.address is None else None
             if donor is not None and donor not in taken:
                 taken.add(donor)
                 root.address = donor.address
@@ -103,24 +107,29 @@ def _donor(instruction, root, number):
     for operand in (instruction.a, instruction.b, instruction.c):
         if (
             operand is not None
-            and operand.root.kind == ARENA
+            and operand.root.last == number
+            and operand.root.kind is ARENA
             and operand.root is not root
             and operand.root.home is root.home
-            and operand.root.last == number
             and not operand.root.pinned
             and _rounded(operand.root.size) == _rounded(root.size)
             and operand.offset == d.offset
             and operand.strides == d.strides
             and operand.shape == d.shape
             and operand.dtype.itemsize == d.dtype.itemsize
-            and not any(
-                other is not None and other is not operand and other.root is operand.root
-                and (other.offset, other.strides) != (operand.offset, operand.strides)
-                for other in (instruction.a, instruction.b, instruction.c)
-            )
+            and not _seen_otherwise(operand, instruction)
         ):  # fmt: skip
             return operand.root
     return None
+
+
+def _seen_otherwise(operand, instruction):
+    """Whether an operand's root is another operand's too, which views it in another way."""
+    for other in (instruction.a, instruction.b, instruction.c):
+        if other is not None and other is not operand and other.root is operand.root:
+            if (other.offset, other.strides) != (operand.offset, operand.strides):
+                return True
+    return False
 
 
 def _rounded(size):

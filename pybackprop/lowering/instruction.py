@@ -2,31 +2,16 @@
 
 import numpy as np
 
+from .._core import Instruction
+
+__all__ = [
+    "ACC", "BOOL", "COLUMNS", "F64", "REVERSE", "SA", "SB", "SC", "SCALAR", "Instruction", "Loop",
+]  # fmt: skip
+
 F64 = np.dtype(np.float64)
 BOOL = np.dtype(np.bool_)
 SA, SB, SC, ACC, COLUMNS, REVERSE = 1, 2, 4, 8, 16, 32
 SCALAR = 1 << 15
-
-
-class Instruction:
-    """A symbolic instruction: operands are refs, or None.
-
-    ``writes`` and ``reads`` are the same refs for liveness; ``loop`` is the loop record of a begin
-    or end.
-    """
-
-    __slots__ = ("a", "b", "c", "d", "flags", "loop", "op", "params")
-
-    def __init__(self, op, d=None, a=None, b=None, c=None, flags=0, params=(), loop=None):
-        self.op = op
-        self.d, self.a, self.b, self.c = d, a, b, c
-        self.flags = flags
-        self.params = params
-        self.loop = loop
-
-    def refs(self):
-        """All operands that are there."""
-        return [r for r in (self.d, self.a, self.b, self.c) if r is not None]
 
 
 class Loop:

@@ -6,62 +6,15 @@ primitives only make new refs; instructions get them through :func:`collapse`, w
 fewest nested loops that walk several views at once.
 """
 
+from .._core import RefBase, Root, collapse, contiguous_strides
 from ..primitives.base import real_dtype
 
+__all__ = [
+    "ARENA", "CONST", "INPUT", "OUTPUT", "WINDOW", "Local", "Ref", "Root", "collapse",
+    "contiguous_strides", "cut_rows", "reshape_strides",
+]  # fmt: skip
+
 ARENA, CONST, INPUT, OUTPUT, WINDOW = "arena", "const", "input", "output", "window"
-
-
-class Root:
-    """A region of memory.
-
-    Attributes
-    ----------
-    kind : str
-    size : int
-        Bytes.
-    number : int
-        Of an input or output.
-    parent, offset, bump, loop
-        Of a window: the region it moves over, where it starts, its step in bytes, and its loop.
-    data : bytes or None
-        Of a constant.
-    address : int or None
-        In the arena or among the constants, once planned.
-    first, last : int or None
-        The first and last instruction that touch it.
-    home : Local or None
-        Of a slot that belongs to the steps of a parallel loop.
-    version : int
-        How often other values have taken its storage over.
-    """
-
-    __slots__ = (
-        "address", "base", "bump", "data", "first", "home", "kind", "last", "loop", "number",
-        "offset", "parent", "pinned", "size", "version",
-    )  # fmt: skip
-
-    def __init__(self, kind, size, number=0, data=None, parent=None, offset=0, bump=0, loop=None):
-        self.kind = kind
-        self.size = size
-        self.number = number
-        self.data = data
-        self.parent = parent
-        self.offset = offset
-        self.bump = bump
-        self.loop = loop
-        self.address = None
-        self.base = None
-        self.first = self.last = None
-        self.pinned = False
-        self.home = None
-        self.version = 0
-
-    def ultimate(self):
-        """The region that a window moves over in the end."""
-        root = self
-        while root.kind == WINDOW:
-            root = root.parent
-        return root
 
 
 class Local:
@@ -79,7 +32,7 @@ class Local:
         self.window = window
 
 
-class Ref:
+class Ref(RefBase):
     """A strided view of a root.
 
     Attributes
@@ -97,24 +50,7 @@ class Ref:
         How many frames after the loop's current one.
     """
 
-    __slots__ = ("ahead", "dtype", "offset", "root", "shape", "strides", "truth")
-
-    def __init__(self, root, offset, shape, strides, dtype, truth=False, ahead=0):
-        self.root = root
-        self.offset = offset
-        self.shape = shape
-        self.strides = strides
-        self.dtype = dtype
-        self.truth = truth
-        self.ahead = ahead
-
-    @property
-    def size(self):
-        """Number of elements."""
-        count = 1
-        for extent in self.shape:
-            count *= extent
-        return count
+    __slots__ = ()
 
     def viewed(self, offset, shape, strides):
         """Another view of the same root."""
@@ -127,15 +63,6 @@ class Ref:
             self.root, self.offset, (2, *self.shape), (dtype.itemsize, *self.strides), dtype,
             ahead=self.ahead,
         )  # fmt: skip
-
-    def is_contiguous(self):
-        """Whether elements lie one after another in C order."""
-        step = self.dtype.itemsize
-        for extent, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
-            if extent != 1 and stride != step:
-                return False
-            step *= extent
-        return True
 
     def reshaped(self, shape):
         """The view with another shape, or None if that needs a copy."""
@@ -178,15 +105,6 @@ class Ref:
         return self.viewed(offset, self.shape, tuple(strides))
 
 
-def contiguous_strides(shape, itemsize):
-    """Strides in bytes of a C-contiguous array."""
-    strides, step = [], itemsize
-    for extent in reversed(shape):
-        strides.append(step)
-        step *= max(extent, 1)
-    return tuple(reversed(strides))
-
-
 def reshape_strides(shape, strides, new_shape, itemsize):
     """Strides that give a view another shape without a copy, or None.
 
@@ -222,39 +140,6 @@ def reshape_strides(shape, strides, new_shape, itemsize):
         result.extend(reversed(group))
         i, j = i_end, j_end
     return tuple(result)
-
-
-def collapse(shape, strides):
-    """The fewest loops that walk several views of one shape together.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    strides : list of tuple of int
-        One per view.
-
-    Returns
-    -------
-    extents : list of int
-        Outermost first; empty for a single element.
-    steps : list of list of int
-        Per view, the stride of each loop.
-    """
-    extents, steps = [], [[] for _ in strides]
-    for axis, extent in enumerate(shape):
-        if extent == 1:
-            continue
-        if extents and all(
-            kept[-1] == view[axis] * extent for kept, view in zip(steps, strides, strict=True)
-        ):
-            extents[-1] *= extent
-            for kept, view in zip(steps, strides, strict=True):
-                kept[-1] = view[axis]
-        else:
-            extents.append(extent)
-            for kept, view in zip(steps, strides, strict=True):
-                kept.append(view[axis])
-    return extents, steps
 
 
 # An instruction costs about as much as copying this many elements.

@@ -6,7 +6,7 @@ its result belongs into (a view of) a slot. Contributions that come as views, or
 that others read as well, are added when the owner is reached.
 """
 
-from collections import Counter
+from collections import defaultdict
 
 from ..primitives import elementwise as e
 from ..primitives import indexing, linalg, reduction, shaping
@@ -85,7 +85,8 @@ class Scope:
     Attributes
     ----------
     graph : Graph
-    uses : Counter of Value
+    uses : dict of Value to int
+        How many operands and outputs it is.
     kept : frozenset of Value
         The outputs, which are read after the last node.
     consumers : dict of Value to list of Node
@@ -97,41 +98,27 @@ class Scope:
 
     def __init__(self, graph, fixed=None):
         self.graph = graph
-        self.uses = Counter(graph.outputs)
+        self.uses = uses = defaultdict(int)
         self.kept = frozenset(graph.outputs)
-        self.consumers = {}
-        self.number = {}
-        for number, node in enumerate(graph.nodes):
-            self.number[node] = number
+        self.consumers = consumers = defaultdict(list)
+        self.number = {node: number for number, node in enumerate(graph.nodes)}
+        for node in graph.nodes:
             for operand in node.operands:
-                self.uses[operand] += 1
-                self.consumers.setdefault(operand, []).append(node)
+                uses[operand] += 1
+                consumers[operand].append(node)
+        for output in graph.outputs:
+            uses[output] += 1
         self.targets = dict(fixed or {})
         self.slots = {}
         self.fused = {}
         for node in reversed(graph.nodes):
-            self._plan(node)
+            plan = _PLANS.get(node.primitive)
+            if plan is not None:
+                plan(self, node)
 
     def single(self, value):
         """Whether one operand of one node is the only use."""
         return self.uses[value] == 1
-
-    def _plan(self, node):
-        primitive = node.primitive
-        if primitive in (e.add, e.subtract):
-            self._fuse_product(node)
-        elif primitive is e.negative:
-            self._fuse_negated(node)
-        elif primitive is reduction.sum_:
-            self._fuse_dot(node)
-        elif primitive is e.accumulate:
-            self._plan_sum(node)
-        elif primitive is shaping.concatenate:
-            self._plan_parts(node)
-        elif primitive is shaping.pad:
-            self._plan_pad(node)
-        elif primitive in (shaping.reshape, shaping.transpose):
-            self._plan_view(node)
 
     def _fuse_product(self, node):
         (out,) = node.outputs
@@ -310,6 +297,20 @@ class _Transposed:
 
     def __call__(self, ref):
         return ref.transposed(self.axes)
+
+
+# By primitive, what is planned at a node.
+_PLANS = {
+    e.add: Scope._fuse_product,
+    e.subtract: Scope._fuse_product,
+    e.negative: Scope._fuse_negated,
+    reduction.sum_: Scope._fuse_dot,
+    e.accumulate: Scope._plan_sum,
+    shaping.concatenate: Scope._plan_parts,
+    shaping.pad: Scope._plan_pad,
+    shaping.reshape: Scope._plan_view,
+    shaping.transpose: Scope._plan_view,
+}
 
 
 def reduced_groups(shape, axes):

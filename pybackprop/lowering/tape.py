@@ -4,10 +4,9 @@ import struct
 
 import numpy as np
 
+from .._core import Packer, locate
 from ..errors import UnsupportedError
 from .arena import plan
-from .instruction import BOOL, F64, SCALAR
-from .layout import ARENA, CONST, INPUT, OUTPUT
 
 NONE = 0xFFFFFFFF
 MAGIC = b"PBPTAPE\0"
@@ -19,10 +18,6 @@ DTYPES = {
          "float32", "float64")
     )
 }  # fmt: skip
-_KINDS = {ARENA: 0, CONST: 1, INPUT: 2, OUTPUT: 3}
-_FIRST_FRAME_FLAG = 1 << 8
-_FRAME_FLAGS = {"d": 1 << 8, "a": 1 << 9, "b": 1 << 10, "c": 1 << 11}
-_pack = struct.Struct("<HHIIIII").pack
 
 
 # Of inputs and outputs only: instructions work on their parts.
@@ -62,7 +57,8 @@ def assemble(lowering):
         raise MemoryError(
             "the arrays of this function have more bytes than 64 bits can count"
         ) from None
-    instructions = b"".join([writer.instruction(i) for i in lowering.instructions])
+    packer = Packer(dtype_code)
+    instructions = packer.pack(lowering.instructions)
     graph = lowering.graph
     arrays = b"".join(
         struct.pack(f"<II{v.ndim}q", array_code(v.dtype), v.ndim, *v.shape)
@@ -74,12 +70,12 @@ def assemble(lowering):
     )  # fmt: skip
     return {
         "header": header,
-        "names": b"".join(name.encode() + b"\0" for name in writer.names),
+        "names": b"".join(name.encode() + b"\0" for name in packer.names),
         "instructions": instructions,
-        "operands": b"".join(writer.operands),
+        "operands": b"".join(packer.operands),
         "bases": bases,
         "loops": loops,
-        "params": np.array(writer.params, "<i8").tobytes(),
+        "params": np.array(packer.params, "<i8").tobytes(),
         "consts": consts,
         "arrays": arrays,
     }
@@ -135,12 +131,6 @@ def _align(position):
 class _Writer:
     def __init__(self, lowering):
         self.lowering = lowering
-        self.names = {}
-        self.params = []
-        self.param_index = {}
-        self.operands = []
-        self.operand_index = {}
-        self.bases = {}
 
     def constants(self, image_bytes):
         lowering = self.lowering
@@ -165,7 +155,7 @@ class _Writer:
             first = len(records)
             for window in loop.windows:
                 window.base = len(records)
-                parent, offset = self._locate(window.parent, window.offset)
+                parent, offset = locate(window.parent, window.offset)
                 records.append(_base(4, parent, number, offset, window.bump, window.size))
             frame = NONE if loop.frame is None else loop.frame.base
             loops.append(
@@ -181,83 +171,6 @@ class _Writer:
                 )
             )
         return b"".join(records), b"".join(loops)
-
-    def _locate(self, root, offset):
-        """Base number and byte offset of a place in a root."""
-        if root.home is not None:
-            return root.home.window.base, root.address + offset
-        if root.kind == ARENA:
-            return 0, root.address + offset
-        if root.kind == CONST:
-            return 1, root.address + offset
-        return root.base, offset
-
-    def instruction(self, instruction):
-        name = instruction.op
-        op = self.names.setdefault(name, len(self.names))
-        if instruction.loop is not None:
-            return _pack(op, 0, NONE, instruction.loop.number, NONE, NONE, NONE)
-        flags = instruction.flags
-        operands = (instruction.d, instruction.a, instruction.b, instruction.c)
-        if flags & SCALAR and name != "SLOAD" and name != "SSTORE":
-            fields, frame = [], _FIRST_FRAME_FLAG
-            for ref in operands:
-                if ref is None:
-                    fields.append(NONE)
-                else:
-                    root = ref.root
-                    if root.kind is ARENA and root.home is None:
-                        fields.append((root.address + ref.offset) >> 3)
-                    else:
-                        slot, framed = self._slot(ref)
-                        fields.append(slot)
-                        if framed:
-                            flags |= frame
-                frame <<= 1
-            return _pack(op, flags, NONE, *fields)
-        fields = []
-        for letter, ref in zip("dabc", operands, strict=True):
-            if ref is None:
-                fields.append(NONE)
-            elif flags & SCALAR and not self._is_array_operand(name, letter):
-                slot, framed = self._slot(ref)
-                fields.append(slot)
-                if framed:
-                    flags |= _FRAME_FLAGS[letter]
-            else:
-                fields.append(self._operand(ref))
-        flags &= ~SCALAR
-        params = self._params(instruction.params) if instruction.params else NONE
-        return _pack(op, flags, params, *fields)
-
-    @staticmethod
-    def _is_array_operand(op, letter):
-        return (op == "SLOAD" and letter == "a") or (op == "SSTORE" and letter == "d")
-
-    def _slot(self, ref):
-        root = ref.root
-        offset = ref.offset + ref.ahead * abs(root.bump)
-        if root.kind == ARENA:
-            return (root.address + offset) // 8, root.home is not None
-        return offset // 8, True
-
-    def _operand(self, ref):
-        base, offset = self._locate(ref.root, ref.offset + ref.ahead * abs(ref.root.bump))
-        dtype = F64 if ref.truth and ref.dtype == BOOL else ref.dtype
-        key = (base, dtype_code(dtype), offset)
-        index = self.operand_index.get(key)
-        if index is None:
-            index = self.operand_index[key] = len(self.operands)
-            self.operands.append(struct.pack("<IIq", base, key[1], offset))
-        return index
-
-    def _params(self, words):
-        key = tuple(words)
-        index = self.param_index.get(key)
-        if index is None:
-            index = self.param_index[key] = len(self.params)
-            self.params.extend(key)
-        return index
 
 
 def _base(kind, parent, loop, offset, bump, size):

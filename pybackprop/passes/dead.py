@@ -12,7 +12,7 @@ def remove(graph):
     for node in reversed(graph.nodes):
         if node.primitive is INPUT:
             kept.append(node)
-        elif any(v in needed for v in node.outputs):
+        elif not needed.isdisjoint(node.outputs):
             kept.append(node)
             if node.primitive is scan:
                 needed.update(_live_operands(node, needed))

@@ -1,21 +1,20 @@
 """Constant folding: a node of constants only is computed at once by NumPy."""
 
+from .._core import OfConstants
 from ..graph import CONSTANT
 
 # Results larger than this are left to run time: they would bloat graph and file.
 _MOST_ELEMENTS = 4096
 
 
-def rewrite(graph, primitive, operands, attributes):
+def _fold(graph, primitive, operands, attributes):
     """A constant in place of the node, or None."""
-    if not operands:
-        return None
-    for operand in operands:
-        if operand.node.primitive is not CONSTANT:
-            return None
     if primitive.multiple or sum(operand.size for operand in operands) > _MOST_ELEMENTS:
         return None
     array = primitive.evaluate(*[o.node.attributes["value"] for o in operands], **attributes)
     if array is None or array.size > _MOST_ELEMENTS:
         return None
     return graph.constant(array)
+
+
+rewrite = OfConstants(CONSTANT, _fold)

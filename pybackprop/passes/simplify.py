@@ -7,6 +7,7 @@ has them: so ``x * 0`` and ``x + 0`` stay (the one may be NaN, the other turns -
 
 import numpy as np
 
+from .._core import ByPrimitive
 from ..graph import CONSTANT, element_count
 from ..primitives import elementwise as e
 from ..primitives import linalg, reduction, shaping
@@ -14,19 +15,6 @@ from ..primitives.base import broadcast_shapes, constant_value
 from . import assigned
 
 _RULES = {}
-
-
-def rewrite(graph, primitive, operands, attributes):
-    """A simpler value in place of the node, or None."""
-    if isinstance(primitive, _BROADCASTING):
-        for operand in operands:
-            if operand.shape:
-                result = _narrow_operands(graph, primitive, operands, attributes)
-                if result is not None:
-                    return result
-                break
-    rule = _RULES.get(primitive)
-    return rule(graph, *operands, **attributes) if rule is not None else None
 
 
 def _rule(*primitives):
@@ -116,8 +104,14 @@ def _negated(graph, constant):
     return graph.constant(-constant.node.attributes["value"])
 
 
+# Operands without which nothing but squares can be made of a product.
+_FACTORS = {CONSTANT, e.negative, shaping.broadcast_to, shaping.reshape}
+
+
 @_rule(e.multiply)
 def _multiply(graph, a, b):
+    if a.node.primitive not in _FACTORS and b.node.primitive not in _FACTORS:
+        return e.square(a) if a is b else None
     for x, y in ((a, b), (b, a)):
         number = constant_value(y)
         if number == 1:
@@ -482,3 +476,6 @@ def _swapped(x):
         if x.node.attributes["axes"] == (*range(n - 2), n - 1, n - 2):
             return inner[0]
     return None
+
+
+rewrite = ByPrimitive(_RULES, _BROADCASTING, _narrow_operands)

@@ -116,7 +116,11 @@ class _Classes:
         self.numbers = {}
         self.members = []
         self.parent = []
+        long = {v for n in graph.nodes for v in n.outputs if v.shape and max(v.shape) >= LEAST_ROWS}
         for node in graph.nodes:
+            # Two of its values have to have the axis.
+            if sum([v in long for v in (*node.operands, *node.outputs)]) < 2:
+                continue
             for (value, axis), (other, other_axis) in _links(node):
                 few = value.size < least and other.size < least
                 if not few and value.shape[axis] == other.shape[other_axis] >= LEAST_ROWS:

@@ -27,7 +27,7 @@ from ..primitives.softmax import log_softmax, logsumexp, softmax
 from .anew import nodes_anew
 
 _VIEWS = (shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_)
-_WRITTEN_OUT = (logsumexp, softmax, log_softmax)
+_WRITTEN_OUT = {logsumexp, softmax, log_softmax}
 
 
 # The square root and what it is multiplied by.
@@ -90,16 +90,14 @@ def write_out(graph, origins=None):
 
 
 def _has_any(graph, origins):
-    return any(
-        node.primitive in _WRITTEN_OUT
-        or _is_half_power(node, origins)
-        or (
-            node.primitive is scan
-            and _has_any(node.attributes["body"], {**origins, **_origins_in(node)})
-        )
-        for node in graph.nodes
-        if node.primitive is not CONSTANT
-    )
+    for node in graph.nodes:
+        primitive = node.primitive
+        if primitive in _WRITTEN_OUT or (primitive is e.power and _is_half_power(node, origins)):
+            return True
+        if primitive is scan:
+            if _has_any(node.attributes["body"], {**origins, **_origins_in(node)}):
+                return True
+    return False
 
 
 def _origins_in(node):

@@ -20,8 +20,9 @@ import functools
 
 import numpy as np
 
+from .._core import PrimitiveBase
 from ..errors import DifferentiationError, UnsupportedError
-from ..graph import CONSTANT, apply, current_graph
+from ..graph import CONSTANT, current_graph
 
 REGISTRY = {}
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -34,7 +35,7 @@ def _unpickled(name):
     return find(name)
 
 
-class Primitive:
+class Primitive(PrimitiveBase):
     """Base class; registers the instance that a subclass's module makes.
 
     Attributes
@@ -55,9 +56,6 @@ class Primitive:
         if self.name in REGISTRY:
             raise ValueError(f"two primitives are called {self.name!r}")
         REGISTRY[self.name] = self
-
-    def __call__(self, *operands, **attributes):
-        return apply(self, *operands, **attributes)
 
     def __repr__(self):
         return self.name
@@ -268,7 +266,8 @@ def _products():
 def product(cotangent, partial):
     """``cotangent * partial``; 0 where a selective cotangent is 0, whatever the partial."""
     multiply, mulz = _products()
-    if not is_selective(cotangent):
+    marked = current_graph().table.get("selective")
+    if marked is None or cotangent not in marked:
         return multiply(cotangent, partial)
     # Bounded functions are not excepted: they are NaN where the branch that is not taken is.
     finite = is_constant(partial) and bool(np.isfinite(partial.node.attributes["value"]).all())

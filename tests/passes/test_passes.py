@@ -9,7 +9,7 @@ from programs import OPERATIONS, draw, inputs_of
 
 import pybackprop as bp
 from pybackprop.errors import TraceError
-from pybackprop.graph import CONSTANT, INPUT, Graph, Node, open_graph
+from pybackprop.graph import CONSTANT, INPUT, Graph, Node, Value, open_graph
 from pybackprop.passes import LOCAL, common, dead, fold, loops, optimize, simplify
 from pybackprop.primitives import elementwise as e
 from pybackprop.primitives import shaping
@@ -290,11 +290,11 @@ def test_constants_move_into_the_loop():
 def test_check_finds_what_is_wrong():
     graph = build(lambda x: np.sin(x) * 2, (), X)
     bad = graph.nodes[1]
-    value = bad.outputs[0]
-    object.__setattr__(value, "shape", (5,))  # plain assignment is refused
+    right = bad.outputs
+    bad.outputs = (Value(bad, 0, (5,), X.dtype),)
     with pytest.raises(TraceError, match="should have outputs"):
         graph.check()
-    object.__setattr__(value, "shape", (6,))
+    bad.outputs = right
     graph.check()
     graph.nodes.reverse()
     with pytest.raises(TraceError, match="not computed before"):

@@ -77,17 +77,16 @@ class Elementwise(Primitive):
     def vjp(self, cotangents, operands, outputs, wanted):
         (ct,) = cotangents
         result = []
-        for partial, operand, want in zip(
-            self.partials(*operands, y=outputs[0]), operands, wanted, strict=True
-        ):
+        partials = self.partials(*operands, y=outputs[0])
+        for partial, operand, want in zip(partials, operands, wanted, strict=True):
             if not want or partial is None:
                 result.append(None)
                 continue
-            if isinstance(partial, int):
+            if type(partial) is int:
                 term = ct if partial == 1 else _negate_cotangent(ct)
             else:
                 term = product(ct, partial)
-            result.append(unbroadcast(term, operand.shape))
+            result.append(term if term.shape == operand.shape else unbroadcast(term, operand.shape))
         return result
 
     def batch(self, operands, batched, size, **attributes):
@@ -122,9 +121,12 @@ class Numeric(Elementwise):
 
     def infer(self, *operands):
         dtype = operands[0].dtype
-        # A list, as this is asked of every scalar node and a generator takes longer.
-        if dtype in FLOATS and all([o.dtype is dtype and o.shape == () for o in operands]):  # noqa: C419
-            return (), dtype
+        for o in operands:
+            if o.shape or o.dtype is not dtype:
+                break
+        else:
+            if dtype in FLOATS:
+                return (), dtype
         dtype = same_dtype(self.name, *operands)
         if dtype.kind not in "iuf" and not (self.complexes and dtype.kind == "c"):
             raise TypeError(f"{self.name} is not defined for dtype {dtype}")

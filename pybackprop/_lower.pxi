@@ -1,0 +1,282 @@
+# Lowering: the symbolic instructions, what their operands view, and their bytes.
+#
+# A tape may have a hundred thousand of them. pybackprop/lowering says what they are for.
+
+cdef enum:
+    SCALAR_FLAG = 1 << 15
+    FRAME_FLAG = 1 << 8  # of the result; those of the operands follow
+
+cdef object pack_operand = Struct("<IIq").pack
+
+cdef struct Packed:
+    uint16_t op
+    uint16_t flags
+    uint32_t params
+    uint32_t operands[4]
+
+
+cdef class Root:
+    """A region of memory.
+
+    Attributes
+    ----------
+    kind : str
+        One of the constants of :mod:`pybackprop.lowering.layout`.
+    size : int
+        Bytes.
+    number : int
+        Of an input or output.
+    parent, offset, bump, loop
+        Of a window: the region it moves over, where it starts, its step in bytes, and its loop.
+    data : bytes or None
+        Of a constant.
+    address : int or None
+        In the arena or among the constants, once planned.
+    first, last : int or None
+        The first and last instruction that touch it.
+    home : Local or None
+        Of a slot that belongs to the steps of a parallel loop.
+    version : int
+        How often other values have taken its storage over.
+    """
+
+    cdef public object kind, size, number, data, parent, offset, bump, loop
+    cdef public object address, base, first, last, home
+    cdef public bint pinned
+    cdef public int version
+
+    def __init__(self, kind, size, number=0, data=None, parent=None, offset=0, bump=0, loop=None):
+        self.kind = kind
+        self.size = size
+        self.number = number
+        self.data = data
+        self.parent = parent
+        self.offset = offset
+        self.bump = bump
+        self.loop = loop
+
+    def ultimate(self):
+        """The region that a window moves over in the end."""
+        cdef Root root = self
+        while root.kind == "window":
+            root = root.parent
+        return root
+
+
+cdef class RefBase:
+    """The fields of a :class:`pybackprop.lowering.layout.Ref`."""
+
+    cdef public Root root
+    cdef public object offset, dtype
+    cdef public tuple shape, strides
+    cdef public bint truth
+    cdef public object ahead
+
+    def __init__(self, Root root, offset, tuple shape, tuple strides, dtype, bint truth=False,
+                 ahead=0):
+        self.root = root
+        self.offset = offset
+        self.shape = shape
+        self.strides = strides
+        self.dtype = dtype
+        self.truth = truth
+        self.ahead = ahead
+
+    @property
+    def size(self):
+        """Number of elements."""
+        count = 1
+        for extent in self.shape:
+            count *= extent
+        return count
+
+    def is_contiguous(self):
+        """Whether elements lie one after another in C order."""
+        step = self.dtype.itemsize
+        cdef Py_ssize_t axis
+        for axis in range(len(self.shape) - 1, -1, -1):
+            extent = self.shape[axis]
+            if extent != 1 and self.strides[axis] != step:
+                return False
+            step *= extent
+        return True
+
+
+cdef class Instruction:
+    """A symbolic instruction: operands are refs, or None.
+
+    ``writes`` and ``reads`` are the same refs for liveness; ``loop`` is the loop record of a begin
+    or end.
+    """
+
+    cdef public object op, flags, params, loop
+    cdef public RefBase d, a, b, c
+
+    def __init__(self, op, RefBase d=None, RefBase a=None, RefBase b=None, RefBase c=None, flags=0,
+                 params=(), loop=None):
+        self.op = op
+        self.d, self.a, self.b, self.c = d, a, b, c
+        self.flags = flags
+        self.params = params
+        self.loop = loop
+
+    def refs(self):
+        """All operands that are there."""
+        return [r for r in (self.d, self.a, self.b, self.c) if r is not None]
+
+
+def contiguous_strides(shape, itemsize):
+    """Strides in bytes of a C-contiguous array."""
+    cdef list strides = []
+    step = itemsize
+    for extent in reversed(shape):
+        strides.append(step)
+        if extent > 1:
+            step *= extent
+    strides.reverse()
+    return tuple(strides)
+
+
+def collapse(shape, list strides not None):
+    """The fewest loops that walk several views of one shape together.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    strides : list of tuple of int
+        One per view.
+
+    Returns
+    -------
+    extents : list of int
+        Outermost first; empty for a single element.
+    steps : list of list of int
+        Per view, the stride of each loop.
+    """
+    cdef Py_ssize_t axis, k, views = len(strides)
+    cdef list kept, extents = [], steps = [[] for _ in strides]
+    for axis, extent in enumerate(shape):
+        if extent == 1:
+            continue
+        joins = bool(extents)
+        for k in range(views):
+            if not joins:
+                break
+            kept = steps[k]
+            joins = kept[len(kept) - 1] == strides[k][axis] * extent
+        if joins:
+            extents[len(extents) - 1] *= extent
+        else:
+            extents.append(extent)
+        for k in range(views):
+            kept = steps[k]
+            if joins:
+                kept[len(kept) - 1] = strides[k][axis]
+            else:
+                kept.append(strides[k][axis])
+    return extents, steps
+
+
+cdef class Packer:
+    """Writes instructions as docs/tape.md describes them, and what they refer to.
+
+    Parameters
+    ----------
+    codes : callable
+        Gives the number of a dtype.
+
+    Attributes
+    ----------
+    names : dict of str to int
+        Numbers of the instructions met.
+    operands : list of bytes
+    params : list of int
+    """
+
+    cdef readonly dict names
+    cdef readonly list operands, params
+    cdef dict operand_numbers, param_numbers
+    cdef object codes
+
+    def __init__(self, codes):
+        self.names, self.operands, self.params = {}, [], []
+        self.operand_numbers, self.param_numbers = {}, {}
+        self.codes = codes
+
+    def pack(self, list instructions not None):
+        """The bytes of instructions, whose roots have their addresses and bases."""
+        cdef Instruction instruction
+        cdef list parts = []
+        for instruction in instructions:
+            parts.append(self.packed(instruction))
+        return b"".join(parts)
+
+    cdef bytes packed(self, Instruction instruction):
+        cdef Packed packed
+        cdef int k
+        cdef uint32_t flags = instruction.flags
+        cdef bint scalar = flags & SCALAR_FLAG
+        cdef RefBase ref
+        op = instruction.op
+        packed.op = self.names.setdefault(op, len(self.names))
+        packed.flags = 0
+        packed.params = PBP_NONE
+        packed.operands[0] = PBP_NONE
+        if instruction.loop is not None:
+            packed.operands[1] = packed.operands[2] = packed.operands[3] = PBP_NONE
+            packed.operands[0] = instruction.loop.number
+            return (<char *>&packed)[:sizeof(packed)]
+        # Which operand of a scalar instruction is in an array.
+        cdef int array = 1 if op == "SLOAD" else 0 if op == "SSTORE" else -1
+        for k in range(4):
+            ref = (instruction.d, instruction.a, instruction.b, instruction.c)[k]
+            if ref is None:
+                packed.operands[k] = PBP_NONE
+            elif scalar and k != array:
+                packed.operands[k] = self.slot(ref, k, &packed.flags)
+            else:
+                packed.operands[k] = self.operand(ref)
+        packed.flags |= flags & ~SCALAR_FLAG if array >= 0 else flags
+        if instruction.params:
+            packed.params = self.parameters(tuple(instruction.params))
+        return (<char *>&packed)[:sizeof(packed)]
+
+    cdef uint32_t slot(self, RefBase ref, int k, uint16_t *flags) except? 0xFFFFFFFE:
+        cdef Root root = ref.root
+        cdef int64_t place = ref.offset
+        if root.kind == "arena":
+            place += root.address
+            if root.home is not None:
+                flags[0] |= FRAME_FLAG << k
+        else:
+            place += ref.ahead * abs(root.bump)
+            flags[0] |= FRAME_FLAG << k
+        return place >> 3
+
+    cdef uint32_t operand(self, RefBase ref) except? 0xFFFFFFFE:
+        base, offset = locate(ref.root, ref.offset + ref.ahead * abs(ref.root.bump))
+        code = self.codes(FLOAT64 if ref.truth and ref.dtype == BOOL else ref.dtype)
+        key = (base, code, offset)
+        number = self.operand_numbers.get(key)
+        if number is None:
+            number = self.operand_numbers[key] = len(self.operands)
+            self.operands.append(pack_operand(base, code, offset))
+        return number
+
+    cdef uint32_t parameters(self, tuple words) except? 0xFFFFFFFE:
+        number = self.param_numbers.get(words)
+        if number is None:
+            number = self.param_numbers[words] = len(self.params)
+            self.params.extend(words)
+        return number
+
+
+cpdef tuple locate(Root root, offset):
+    """Base number and byte offset of a place in a root."""
+    if root.home is not None:
+        return root.home.window.base, root.address + offset
+    if root.kind == "arena":
+        return 0, root.address + offset
+    if root.kind == "const":
+        return 1, root.address + offset
+    return root.base, offset

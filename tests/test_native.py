@@ -209,6 +209,32 @@ def test_order_of_sums(n, dtype):
     assert_same(f, x)
 
 
+def _sums_of_residuals(x, y):
+    e = y - (1.5 * x + 0.25)
+    return np.sum(e * e), np.sum(e * x), np.sum(e), np.prod(1 + e * 1e-3), e[1:-1] @ y[2:]
+
+
+@pytest.mark.parametrize("n", [15, 16, 33, 497, 4096, 4099, 4130, 8192, 10_001])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sums_in_one_loop(n, dtype):
+    """Sums of what takes no elementary function are taken beside each other, lane by lane."""
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=(2, n)).astype(dtype)
+    assert_same(_sums_of_residuals, x, y)
+
+
+def test_sums_of_rows_in_one_loop(optimised):
+    """The same in vector registers, with rows and a reverse sweep around it."""
+    x, y = np.random.default_rng(3).normal(size=(2, 5, 4099))
+
+    def f(x, y):
+        rows = [np.stack(_sums_of_residuals(x[i], y[i])) for i in range(2)]
+        return np.sum((x * y - 1) ** 2, -1), np.sum(np.stack(rows)), x - y
+
+    assert_same(f, x, y)
+    assert_same(gradient(lambda x: np.sum(f(x, y)[0] * np.arange(1.0, 6))), x)
+
+
 def test_rows_and_columns(optimised):
     """Reductions of short and long rows, and over rows, of matrices in several layouts."""
     rng = np.random.default_rng(2)

@@ -17,6 +17,9 @@ from .schedule import ACC, COLUMNS
 
 _IDENTIFIER = re.compile(r"\b[a-z]\w*\b")
 _CHUNK_SUMS = 512
+# Elements of a row whose lanes are folded together, and what lanes start from.
+_BLOCK = 4096
+_LANE_STARTS = {"SUM": "0", "DOT": "0", "PROD": "1"}
 _SHORT = 16
 # Rows as short as this are one scalar loop body, sums and all; longer ones are cut at elementary
 # functions, whose loops are vectorised.
@@ -78,12 +81,21 @@ class GroupWriter:
             len(self.group.members) == 1 and len(self.extents) >= 2 and self.n < _SHORT
             and not self.turned and self.group.reduces and not self.rows
         )  # fmt: skip
+        self.in_lanes = (
+            not self.in_body
+            and not functions
+            and self.group.vector
+            and (not bare or len(self.rows) > 1)
+            and self._fills_lanes()
+        )
         # One reduction of short rows takes many rows side by side, and reads them once.
         self.across = (
             self.turned and len(self.group.members) == 1 and self.group.reduces and not self.in_body
         )
         self.chunk = None
-        if self.fast:
+        if self.in_lanes:
+            pass
+        elif self.fast:
             self.chunk = _CHUNK_TRIGONOMETRY
         elif self.rows and not self.in_body and not self.bare:
             self.chunk = _CHUNK_SUMS
@@ -97,6 +109,15 @@ class GroupWriter:
         if self.chunk is not None:
             self.chunk = min(self.chunk, self.n)
         self.crossing = self._crossing()
+
+    def _fills_lanes(self):
+        """Whether the sums of rows, and there are some, can all be taken in one loop of lanes."""
+        return (
+            bool(self.rows)
+            and all(m.instruction.op in _LANE_STARTS for m in self.rows)
+            and len({lanes_of(m) for m in self.rows}) == 1
+            and self.n >= lanes_of(self.rows[0])
+        )
 
     def _crossing(self):
         """Give the views whose values go from one piece of the body to another by a buffer."""
@@ -202,6 +223,8 @@ class GroupWriter:
 
     def _inner(self):
         """Give the lines inside the outer loops."""
+        if self.in_lanes:
+            return self._in_lanes()
         if self.bare:
             return self._bare()
         if self.narrow:
@@ -239,6 +262,82 @@ class GroupWriter:
             args = [self._pointer(v) for v in member.operands]
             call = f"pbp_row_{member.instruction.op}{_suffix(kind)}"
             lines.append(self._finish(member, f"{call}({self.n}, {args[0]}, {args[-1]})"))
+        return lines
+
+    def _in_lanes(self):
+        """Give one loop of rounds of lanes, in which all that is summed stays in registers."""
+        blocks, rest = divmod(self.n, _BLOCK)
+        names = [f"{m.instruction.op}{_suffix(self._kind(m.operands[0]))}" for m in self.rows]
+        sums = list(enumerate(names))
+        if blocks == 0 or (blocks == 1 and not rest):
+            return [
+                *self._block_in_lanes("0", self.n),
+                *(self._finish(self.rows[k], f"pbp_fold_{name}(s{k})") for k, name in sums),
+            ]
+        push = [f"pbp_push_{name}(&w{k}, pbp_fold_{name}(s{k}));" for k, name in sums]
+        block = [*self._block_in_lanes("j", _BLOCK), *push]
+        if self.n > 2 * _POLL:
+            block += self.writer.poll_lines(
+                f"(j & {_POLL - 1}) == 0", _POLL * len(self.group.members)
+            )
+        lines = [
+            *(f"pbp_state_{name} w{k};" for k, name in sums),
+            *(f"pbp_begin_{name}(&w{k});" for k, name in sums),
+            f"for (int64_t j = 0; j < {blocks * _BLOCK}; j += {_BLOCK}) {{",
+            *_indented(block),
+            "}",
+        ]
+        if rest >= lanes_of(self.rows[0]):
+            last = [*self._block_in_lanes(str(blocks * _BLOCK), rest), *push]
+            lines += ["{", *_indented(last), "}"]
+        elif rest:
+            # Fewer elements than lanes are added one after another.
+            self.in_body = True
+            (body,) = self._body("i", False)
+            self.in_body = False
+            kind = self._kind(self.rows[0].operands[0])
+            last = [
+                *(
+                    f"{kind} s{k} = {_LANE_STARTS[m.instruction.op]};"
+                    for k, m in enumerate(self.rows)
+                ),
+                f"for (int64_t i = {blocks * _BLOCK}; i < {self.n}; i++) {{",
+                *_indented(body),
+                "}",
+                *(f"pbp_push_{name}(&w{k}, s{k});" for k, name in sums),
+            ]
+            lines += ["{", *_indented(last), "}"]
+        return [
+            *lines,
+            *(self._finish(self.rows[k], f"pbp_end_{name}(&w{k})") for k, name in sums),
+        ]
+
+    def _block_in_lanes(self, start, count):
+        """Give the lanes ``s0``, ``s1`` ... of the elements from ``start`` on."""
+        lanes = lanes_of(self.rows[0])
+        kind = self._kind(self.rows[0].operands[0])
+        rounds, rest = divmod(count, lanes)
+        (body,) = self._body("i + l", False)
+        begin = "" if start == "0" else f"{start} + "
+        lines = [
+            *(f"{kind} s{k}[{lanes}];" for k in range(len(self.rows))),
+            f"for (int l = 0; l < {lanes}; l++) {{",
+            *_indented(
+                [f"s{k}[l] = {_LANE_STARTS[m.instruction.op]};" for k, m in enumerate(self.rows)]
+            ),
+            "}",
+            f"for (int64_t i = {start}; i < {begin}{rounds * lanes}; i += {lanes}) {{",
+            *_indented(
+                ["PBP_LOOP", f"for (int l = 0; l < {lanes}; l++) {{", *_indented(body), "}"]
+            ),
+            "}",
+        ]
+        if rest:
+            lines += [
+                f"for (int64_t i = {begin}{rounds * lanes}, l = 0; l < {rest}; l++) {{",
+                *_indented(body),
+                "}",
+            ]
         return lines
 
     def _narrow(self):
@@ -448,6 +547,9 @@ class GroupWriter:
                     lines.append(f"{self._buffer(view)}[i] = {name};")
                 return
             lines.append(self._column_step(member, names, index))
+        elif self.in_lanes and not self.in_body:
+            k = self.rows.index(member)
+            lines.append(f"s{k}[l] = {step % f's{k}[l]'};")
         elif self.in_body:
             k = self.rows.index(member)
             text = step % f"s{k}"

@@ -213,8 +213,12 @@ def _power(graph, a, b):
 
 @_rule(e.accumulate)
 def _accumulate(graph, *operands):
+    first = operands[0]
     if len(operands) == 1:
-        return operands[0]
+        return first
+    if len(operands) == 2 and operands[1] is first and first.dtype.kind == "f":
+        # As of x * x. Doubling is exact, and a factor can be moved on where a sum cannot.
+        return e.multiply(first, graph.constant(np.array(2, first.dtype)))
     kept = [o for o in operands if constant_value(o) != 0]
     if len(kept) == len(operands):
         joined = _same_windows(operands)

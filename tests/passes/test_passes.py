@@ -284,6 +284,18 @@ def test_constants_move_into_the_loop():
     assert node.attributes["n_consts"] == 0
 
 
+def test_a_sum_of_two_alike_is_a_product():
+    """So the factor before residuals that a likelihood squares multiplies sums, not elements."""
+
+    def f(x, s):
+        error = x - 1.0
+        return np.exp(s) * np.sum(error * error)
+
+    graph = bp.value_and_grad(f)
+    graph(np.ones(100), 0.5)
+    assert "accumulate" not in names(graph.graph)
+
+
 # ---- the check of graphs ------------------------------------------------------------------------
 
 

@@ -312,6 +312,10 @@ class GroupWriter:
             *(self._finish(self.rows[k], f"pbp_end_{name}(&w{k})") for k, name in sums),
         ]
 
+    def _starts(self, index):
+        """Set what the sums of rows start from."""
+        return [f"s{k}{index} = {_LANE_STARTS[m.instruction.op]};" for k, m in enumerate(self.rows)]
+
     def _block_in_lanes(self, start, count):
         """Give the lanes ``s0``, ``s1`` ... of the elements from ``start`` on."""
         lanes = lanes_of(self.rows[0])
@@ -322,9 +326,7 @@ class GroupWriter:
         lines = [
             *(f"{kind} s{k}[{lanes}];" for k in range(len(self.rows))),
             f"for (int l = 0; l < {lanes}; l++) {{",
-            *_indented(
-                [f"s{k}[l] = {_LANE_STARTS[m.instruction.op]};" for k, m in enumerate(self.rows)]
-            ),
+            *_indented(self._starts("[l]")),
             "}",
             f"for (int64_t i = {start}; i < {begin}{rounds * lanes}; i += {lanes}) {{",
             *_indented(

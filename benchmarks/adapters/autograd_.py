@@ -1,5 +1,7 @@
 """autograd (HIPS): NumPy with a tape of Python objects, made anew at each call."""
 
+from functools import partial
+
 from adapters.base import Adapter, Entry, Ops
 
 
@@ -61,13 +63,7 @@ class Autograd(Adapter):
 
         program = derivative()
 
-        def call():
-            return program(x, *data)
-
-        def value():
-            return objective(x, *data)
-
         def first():
             return derivative()(x, *data)
 
-        return [Entry(self.name, call, value, first)]
+        return [Entry(self.name, partial(program, x, *data), partial(objective, x, *data), first)]

@@ -4,6 +4,8 @@ The objectives are given NumPy itself as their namespace: plain NumPy code is wh
 promises to differentiate. Another way to run a tape is another subclass with other `options`.
 """
 
+from functools import partial
+
 from adapters.base import Adapter, Entry, Ops
 
 
@@ -94,18 +96,13 @@ class Pybackprop(Adapter):
 
     def entries(self, case):
         """One row."""
-        x, data = case.x, case.problem.data_for(PybackpropOps(), case)
-        derivative, alone = self.derivative(case), self.alone(case)
-
-        def call():
-            return derivative(x, *data)
-
-        def value():
-            return alone(x, *data)
+        args = (case.x, *case.problem.data_for(PybackpropOps(), case))
 
         def first():
-            return self.derivative(case)(x, *data)
+            return self.derivative(case)(*args)
 
+        # Without a Python function around it: a user's line has none either.
+        call, value = partial(self.derivative(case), *args), partial(self.alone(case), *args)
         return [Entry(self.name, call, value, first)]
 
 

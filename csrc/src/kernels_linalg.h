@@ -29,6 +29,7 @@ enum {
 #define PBP_CHECKED 8    /* TRIANGULAR: a zero on the diagonal is a failure, not a division by 0 */
 #define PBP_VECTORS 1    /* SVD, EIGH, EIG */
 #define PBP_FULL 2       /* SVD: square u and vt */
+#define PBP_COMPLEX 4    /* EIG: a is 2n x n, real part above imaginary part */
 #define PBP_UPPER 2      /* EIGH: which triangle is read */
 
 /* Up to this edge, matrices of a batch are worked on side by side, one per vector lane. */

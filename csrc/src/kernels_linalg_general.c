@@ -1,8 +1,9 @@
-/* Eigenvalues of general real matrices.
+/* Eigenvalues of general matrices.
 
      EIG   r[d] = re w, im w, re v, im v     r[a] v = v diag(w); w alone without VECTORS
 
-   The matrix is permuted and balanced by powers of two, brought to Hessenberg form by reflections and to Schur
+   Complex ones (COMPLEX) come as their real part above their imaginary one, see
+   linalg_eig_complex.h.  A real matrix is permuted and balanced by powers of two, brought to Hessenberg form by reflections and to Schur
    form (blocks of one and two on the diagonal) by implicit double-shift QR steps; eigenvectors come
    from the triangle by back-substitution (Golub and Van Loan, Matrix Computations, 4th ed., 7.4 to
    7.6; Parlett and Reinsch, Numer. Math. 13 (1969); Peters and Wilkinson, Numer. Math. 16 (1970)).
@@ -83,7 +84,9 @@ static pbp_status N(isolate)(pbp_sweep *sweep, int64_t n, T *h, T *order)
     return PBP_OK;
 }
 
-/* h = d^-1 h d with powers of two d that make rows and columns of like length. */
+/* h = d^-1 h d with powers of two d that make rows and columns of like length.  The diagonal counts:
+   else a matrix that is a triangle but for rounding is scaled until its rounding is all that is seen
+   (James, Langou and Lowery, On matrix balancing and eigenvector computation, 2014). */
 static void N(balance)(int64_t n, T *h, T *scale)
 {
     const T least = FN(sqrt)(TINY), most = 1 / least;
@@ -96,10 +99,8 @@ static void N(balance)(int64_t n, T *h, T *scale)
         for (int64_t i = 0; i < n; i++) {
             T column = 0, row = 0;
             for (int64_t j = 0; j < n; j++) {
-                if (j != i) {
-                    column += FN(fabs)(h[j * n + i]);
-                    row += FN(fabs)(h[i * n + j]);
-                }
+                column += FN(fabs)(h[j * n + i]);
+                row += FN(fabs)(h[i * n + j]);
             }
             if (column < TINY || row < TINY) {
                 continue;
@@ -557,22 +558,31 @@ static pbp_status N(vectors)(pbp_sweep *sweep, int64_t n, const T *h, const T *z
     return PBP_OK;
 }
 
+#include "linalg_eig_complex.h"
+
 KERNEL(pbp_eig)
 {
     ARGUMENTS;
     const bool vectors = (p[PBP_L_MODE] & PBP_VECTORS) != 0;
+    const bool is_complex = (p[PBP_L_MODE] & PBP_COMPLEX) != 0;
+    const int64_t elements = is_complex ? 2 * n * n : n * n;
     T *const h = scratch, *const z = h + n * n, *const work = z + n * n;
     T *const scale = work + n * n, *const order = scale + n, *const tau = order + n;
     T *const y = tau + n;
     for (int64_t g = 0; g < batch; g++) {
         T *const re = d + g * n, *const im = d + (batch + g) * n;
+        T *const vr = d + 2 * batch * n + g * n * n, *const vi = vr + batch * n * n;
         T largest = 0;
-        for (int64_t i = 0; i < n * n; i++) {
-            const T size = FN(fabs)(a[g * n * n + i]);
+        for (int64_t i = 0; i < elements; i++) {
+            const T size = FN(fabs)(a[g * elements + i]);
             largest = size > largest || size != size ? size : largest;
         }
         bool done = largest < (T)INFINITY;
-        if (done) {
+        if (done && is_complex) {
+            const T unit = largest > 0 ? FN(ldexp)((T)1, ilogb((double)largest)) : (T)1;
+            const N(plane) v = {vectors ? vr : NULL, vi};
+            CHECKED(N(complex_eig)(sweep, n, a + g * elements, unit, scratch, re, im, v, &done));
+        } else if (done) {
             const T unit = largest > 0 ? FN(ldexp)((T)1, ilogb((double)largest)) : (T)1;
             for (int64_t i = 0; i < n * n; i++) {
                 h[i] = a[g * n * n + i] / unit;
@@ -582,7 +592,6 @@ KERNEL(pbp_eig)
             CHECKED(N(hessenberg)(sweep, n, h, vectors ? z : NULL, work, tau, y));
             CHECKED(N(schur)(sweep, n, h, vectors ? z : NULL, re, im, &done));
             if (done && vectors) {
-                T *const vr = d + 2 * batch * n + g * n * n, *const vi = vr + batch * n * n;
                 CHECKED(N(vectors)(sweep, n, h, z, scale, order, re, im, y, vr, vi));
             }
             for (int64_t i = 0; i < n; i++) {

@@ -21,7 +21,7 @@ static const shape_rule rules[] = {
     {PBP_ROW_QR, 0, false, false, true},
     {PBP_ROW_SVD, PBP_VECTORS | PBP_FULL, false, false, false},
     {PBP_ROW_EIGH, PBP_VECTORS | PBP_UPPER, true, false, false},
-    {PBP_ROW_EIG, PBP_VECTORS, true, false, false},
+    {PBP_ROW_EIG, PBP_VECTORS | PBP_COMPLEX, true, false, false},
     {PBP_ROW_EXPM, 0, true, false, false},
     {PBP_ROW_LU_SOLVE, PBP_TRANSPOSED, true, true, true},
     {PBP_ROW_INV, 0, true, false, false},
@@ -58,6 +58,7 @@ pbp_linalg_sizes pbp_linalg_sizes_of(uint32_t row, const int64_t *p)
         s.d = n + (p[PBP_L_MODE] & PBP_VECTORS ? n * n : 0);
         break;
     case PBP_ROW_EIG:
+        s.a = p[PBP_L_MODE] & PBP_COMPLEX ? 2 * n * n : n * n;
         s.d = 2 * n + (p[PBP_L_MODE] & PBP_VECTORS ? 2 * n * n : 0);
         break;
     default:
@@ -104,7 +105,7 @@ int64_t pbp_linalg_scratch_bytes(uint32_t row, int64_t item, const int64_t *p)
         elements = 2.0 * (double)n * (double)n + 3.0 * (double)n;
         return (int64_t)LESS(room + elements * (double)item, 0x1p40);
     case PBP_ROW_EIG:
-        elements = 3.0 * (double)n * (double)n + 7.0 * (double)n;
+        elements = 4.0 * (double)n * (double)n + 10.0 * (double)n;
         return (int64_t)LESS(room + elements * (double)item, 0x1p40);
     case PBP_ROW_EXPM:
         elements += 7.0 * (double)n * (double)n + 2.0 * (double)n;

@@ -9,12 +9,13 @@ import numpy as np
 from ..primitives import elementwise as ew
 from ..primitives import general, reduction, spectral, systems
 from ..primitives.base import normalize_axis, real_dtype, zeros
+from ..primitives.shaping import concatenate
 from . import _complex_factors as _factors
 from . import _complex_systems as _complex
 from ._common import INT64, as_value, cast, scalar, static_index, unsupported
 from ._eager import surface
 from ._shaping import permute, to_shape
-from ._systems import floats, floats_or_complex, require_stacked, solve
+from ._systems import floats_or_complex, require_stacked, solve
 
 EigResult = collections.namedtuple("EigResult", ["eigenvalues", "eigenvectors"])
 EighResult = collections.namedtuple("EighResult", ["eigenvalues", "eigenvectors"])
@@ -126,18 +127,17 @@ def eigvalsh(a, UPLO="L"):
 
 @surface()
 def eig(a):
-    """Eigenvalues and right eigenvectors of real square matrices, see ``numpy.linalg.eig``.
+    """Eigenvalues and right eigenvectors of square matrices, see ``numpy.linalg.eig``.
 
     Parameters
     ----------
     a : (..., n, n) array_like
-        Real.
 
     Returns
     -------
     eigenvalues : (..., n) array
-        Complex, also where all are real: which are is known only at the run. Of a pair that with
-        positive imaginary part comes first.
+        Complex, also where all are real: which are is known only at the run. Of a pair of a real
+        matrix that with positive imaginary part comes first.
     eigenvectors : (..., n, n) array
         Complex; columns of length 1 whose largest element is real and positive.
 
@@ -145,8 +145,6 @@ def eig(a):
     ------
     LinAlgError
         If the matrices are not square; when run, if elements are not finite.
-    UnsupportedError
-        If ``a`` is complex.
 
     References
     ----------
@@ -160,18 +158,17 @@ def eig(a):
     >>> bp.compile(lambda a: np.linalg.eig(a)[0])(turn)
     array([0.+2.j, 0.-2.j])
     """
-    wr, wi, vr, vi = general.eig(_real_square("eig", a))
+    wr, wi, vr, vi = general.eig(_parts_of_square(a))
     return EigResult(ew.make_complex(wr, wi), ew.make_complex(vr, vi))
 
 
 @surface()
 def eigvals(a):
-    """Eigenvalues of real square matrices, see ``numpy.linalg.eigvals`` and :func:`eig`.
+    """Eigenvalues of square matrices, see ``numpy.linalg.eigvals`` and :func:`eig`.
 
     Parameters
     ----------
     a : (..., n, n) array_like
-        Real.
 
     Returns
     -------
@@ -182,8 +179,6 @@ def eigvals(a):
     ------
     LinAlgError
         If the matrices are not square; when run, if elements are not finite.
-    UnsupportedError
-        If ``a`` is complex.
 
     Examples
     --------
@@ -192,15 +187,15 @@ def eigvals(a):
     >>> bp.compile(np.linalg.eigvals)(np.array([[0.0, -2.0], [2.0, 0.0]]))
     array([0.+2.j, 0.-2.j])
     """
-    return ew.make_complex(*general.eigenvalues(_real_square("eigvals", a)))
+    return ew.make_complex(*general.eigenvalues(_parts_of_square(a)))
 
 
-def _real_square(name, a):
-    a = as_value(a)
-    if a.dtype.kind == "c":
-        unsupported(f"{name} takes real matrices only; of Hermitian ones eigvalsh gives the values")
-    (a,) = floats(a)
+def _parts_of_square(a):
+    """Square matrices, complex ones as their real parts above their imaginary ones."""
+    (a,) = floats_or_complex(a)
     require_stacked(a)
+    if a.dtype.kind == "c":
+        a = concatenate(ew.real(a), ew.imag(a), axis=a.ndim - 2)
     return a
 
 

@@ -1,4 +1,6 @@
-"""Eigenvalues and eigenvectors of general real matrices, as real and imaginary parts.
+"""Eigenvalues and eigenvectors of general matrices, as real and imaginary parts.
+
+The operand is a real matrix, or the real part of a complex one above its imaginary part.
 
 Rules of derivatives work with these parts: a complex matrix x + i y acts on parts one above the
 other as the real matrix ``[[x, -y], [y, x]]``. Where eigenvalues coincide, quotients by their
@@ -16,10 +18,13 @@ import numpy as np
 
 from . import elementwise as ew
 from . import reduction
-from .base import constant, zeros
+from .base import constant, require_float, zeros
 from .shaping import concatenate, reshape, slice_axis
 from .spectral import VECTORS, as_column, as_row, diagonal_matrix, diagonal_of, quotient
 from .systems import Matrices, lu, lu_solve, require_square, times
+
+# Of the instruction: the operand is two parts.
+COMPLEX = 4
 
 
 def _product(a, b, *, conjugate=False):
@@ -70,66 +75,104 @@ def _sum_of_columns(x):
     return reduction.sum_(x, axes=(x.ndim - 2,))
 
 
+def _is_complex(a):
+    """Whether an operand is two parts above each other. One without elements has no parts."""
+    return a.shape[-2] != a.shape[-1]
+
+
+def _infer(name, a):
+    if _is_complex(a) and a.shape[-2] == 2 * a.shape[-1]:
+        require_float(name, a)
+        return (*a.shape[:-2], a.shape[-1], a.shape[-1])
+    require_square(name, a)
+    return a.shape
+
+
+def _moved(da, v):
+    """Products da v by parts, of a tangent as the operand is."""
+    if not _is_complex(da):
+        return times(da, v[0]), times(da, v[1])
+    n, axis = da.shape[-1], da.ndim - 2
+    return _times((slice_axis(da, axis, 0, n), slice_axis(da, axis, n, 2 * n)), v)
+
+
+def _free(a, wi):
+    """Where imaginary parts may move: those of complex matrices, and of pairs. None for all."""
+    if _is_complex(a):
+        return None
+    return ew.not_equal(ew.stop_gradient(wi), constant(0, wi.dtype))
+
+
+def _where_free(free, x):
+    return x if free is None else ew.select(free, x, constant(0, x.dtype))
+
+
+def _lower(lowering, node, vectors):
+    (a,) = node.operands
+    n = a.shape[-1]
+    lowering.linalg("EIG", node, node.operands, (n, n, 0), vectors | (_is_complex(a) and COMPLEX))
+
+
 class Eig(Matrices):
     """Parts of w, v with a v = v diag(w): re w, im w, re v, im v.
 
     Columns of v have length 1 and a largest element that is real and positive. With g = v^-1 da v
     and f_ij = 1 / (w_j - w_i): dw = diag(g), dv = u - v diag(Re v_j^H u_j + i Im u_kj / v_kj) with
-    u = v (f g), k the row of the largest element. Parts that are zero because an eigenvalue is real
-    stay zero.
+    u = v (f g), k the row of the largest element. Parts that are zero because an eigenvalue of a
+    real matrix is real stay zero.
     """
 
     name = "eig"
     multiple = True
 
     def infer(self, a):
-        require_square("eig", a)
-        return [(a.shape[:-1], a.dtype)] * 2 + [(a.shape, a.dtype)] * 2
+        shape = _infer("eig", a)
+        return [(shape[:-1], a.dtype)] * 2 + [(shape, a.dtype)] * 2
 
     def _gauge(self, outputs):
-        """Where imaginary parts may move, and the inverse of the element that is real, there."""
-        _, wi, vr, vi = outputs
+        """The inverse of the element of a column that is real, where it is; else zero."""
+        _, _, vr, vi = outputs
         n, zero = vr.shape[-1], constant(0, vr.dtype)
-        paired = ew.not_equal(ew.stop_gradient(wi), zero)
         real = ew.equal(ew.stop_gradient(vi), zero)
         size = ew.select(real, ew.stop_gradient(vr), constant(-2, vr.dtype))
         best = as_row(reduction.argmax(size, axis=vr.ndim - 2))
         chosen = ew.equal(best, constant(np.arange(n).reshape(n, 1), np.int64))
         one = constant(1, vr.dtype)
-        return paired, ew.select(chosen, ew.reciprocal(ew.select(chosen, vr, one)), zero)
+        return ew.select(chosen, ew.reciprocal(ew.select(chosen, vr, one)), zero)
 
     def jvp(self, tangents, operands, outputs):
         wr, wi, vr, vi = outputs
         if not wr.size:
             return [zeros(o.shape, o.dtype) for o in outputs]
-        (da,), v, zero = tangents, (vr, vi), constant(0, vr.dtype)
-        g = _solve(v, (times(da, vr), times(da, vi)))
+        v, free = (vr, vi), _free(operands[0], wi)
+        g = _solve(v, _moved(tangents[0], v))
         u = _times(v, _product(_inverse_differences((wr, wi)), g))
-        paired, pick = self._gauge(outputs)
+        pick = self._gauge(outputs)
         along = _sum_of_columns(_product(v, u, conjugate=True)[0])
         around = _sum_of_columns(ew.multiply(pick, u[1]))
         off = _product(v, (as_row(along), as_row(around)))
         dvr, dvi = (ew.subtract(x, y) for x, y in zip(u, off, strict=True))
         return [
             diagonal_of(g[0]),
-            ew.select(paired, diagonal_of(g[1]), zero),
+            _where_free(free, diagonal_of(g[1])),
             dvr,
-            ew.select(as_row(paired), dvi, zero),
+            _where_free(None if free is None else as_row(free), dvi),
         ]
 
     def vjp(self, cotangents, operands, outputs, wanted):
         wr, wi, vr, vi = outputs
+        (a,) = operands
         if not wr.size:
-            return [zeros(vr.shape, vr.dtype)]
-        v, zero = (vr, vi), constant(0, vr.dtype)
+            return [zeros(a.shape, a.dtype)]
+        v, free = (vr, vi), _free(a, wi)
         ct_wr, ct_wi, ct_vr, ct_vi = (
             zeros(o.shape, o.dtype) if ct is None else ct
             for ct, o in zip(cotangents, outputs, strict=True)
         )
-        paired, pick = self._gauge(outputs)
-        inner = (diagonal_matrix(ct_wr), diagonal_matrix(ew.select(paired, ct_wi, zero)))
+        pick = self._gauge(outputs)
+        inner = (diagonal_matrix(ct_wr), diagonal_matrix(_where_free(free, ct_wi)))
         if cotangents[2] is not None or cotangents[3] is not None:
-            c = (ct_vr, ew.select(as_row(paired), ct_vi, zero))
+            c = (ct_vr, _where_free(None if free is None else as_row(free), ct_vi))
             along, turned = (as_row(_sum_of_columns(x)) for x in _product(v, c, conjugate=True))
             re = ew.subtract(c[0], ew.multiply(along, vr))
             im = ew.subtract(c[1], ew.multiply(along, vi))
@@ -137,17 +180,20 @@ class Eig(Matrices):
             f = _inverse_differences((wr, wi))
             moved = _product(f, _times(v, (re, im), adjoint=True), conjugate=True)
             inner = tuple(ew.add(x, y) for x, y in zip(inner, moved, strict=True))
-        return [_toward(v, inner)]
+        return [_toward(a, v, inner)]
 
     def lower(self, lowering, node):
-        n = node.operands[0].shape[-1]
-        lowering.linalg("EIG", node, node.operands, (n, n, 0), VECTORS)
+        _lower(lowering, node, VECTORS)
 
 
-def _toward(v, inner):
-    """Re(v^-H inner v^H), from the cotangent of v^-1 a v."""
+def _toward(a, v, inner):
+    """v^-H inner v^H, or its real part for a real matrix, from the cotangent of v^-1 a v."""
     x, y = _solve(v, inner, adjoint=True)
-    return ew.add(times(x, v[0], tb=True), times(y, v[1], tb=True))
+    re = ew.add(times(x, v[0], tb=True), times(y, v[1], tb=True))
+    if not _is_complex(a):
+        return re
+    im = ew.subtract(times(y, v[0], tb=True), times(x, v[1], tb=True))
+    return concatenate(re, im, axis=a.ndim - 2)
 
 
 class Eigenvalues(Matrices):
@@ -157,19 +203,14 @@ class Eigenvalues(Matrices):
     multiple = True
 
     def infer(self, a):
-        require_square("eigvals", a)
-        return [(a.shape[:-1], a.dtype)] * 2
+        return [(_infer("eigvals", a)[:-1], a.dtype)] * 2
 
     def jvp(self, tangents, operands, outputs):
         wr, wi, vr, vi = eig(operands[0])
         if not wr.size:
             return [zeros(o.shape, o.dtype) for o in outputs]
-        g = _solve((vr, vi), (times(tangents[0], vr), times(tangents[0], vi)))
-        paired = ew.not_equal(ew.stop_gradient(wi), constant(0, wi.dtype))
-        return [
-            diagonal_of(g[0]),
-            ew.select(paired, diagonal_of(g[1]), constant(0, wi.dtype)),
-        ]
+        g = _solve((vr, vi), _moved(tangents[0], (vr, vi)))
+        return [diagonal_of(g[0]), _where_free(_free(operands[0], wi), diagonal_of(g[1]))]
 
     def widen(self, operands, active, selective):
         """The values with the vectors that the reverse sweep needs."""
@@ -180,8 +221,7 @@ class Eigenvalues(Matrices):
         return eig.vjp([*cotangents, None, None], operands, context, wanted)
 
     def lower(self, lowering, node):
-        n = node.operands[0].shape[-1]
-        lowering.linalg("EIG", node, node.operands, (n, n, 0))
+        _lower(lowering, node, 0)
 
 
 eig, eigenvalues = Eig(), Eigenvalues()

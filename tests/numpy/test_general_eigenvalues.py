@@ -1,4 +1,4 @@
-"""Eigenvalues and vectors of general real matrices: values, derivatives, failures."""
+"""Eigenvalues and vectors of general matrices: values, derivatives, failures."""
 
 import matrices
 import numpy as np
@@ -163,10 +163,103 @@ def test_failures():
             a = normal(n, n)
             a[0, -1] = bad
             for function in (np.linalg.eigvals, lambda a: np.linalg.eig(a)[1]):
-                with pytest.raises(np.linalg.LinAlgError, match="did not converge"):
-                    bp.compile(function)(a)
-    for shape in ((3,), (2, 3)):
-        with pytest.raises(np.linalg.LinAlgError):
-            bp.compile(np.linalg.eigvals)(np.ones(shape))
-    with pytest.raises(TypeError, match="real matrices"):
-        bp.compile(np.linalg.eig)(np.eye(2) * 1j)
+                for matrix in (a, a + 0j):
+                    with pytest.raises(np.linalg.LinAlgError, match="did not converge"):
+                        bp.compile(function)(matrix)
+    for shape in ((3,), (2, 3), (4, 2)):
+        for factor in (1, 1j):
+            with pytest.raises(np.linalg.LinAlgError):
+                bp.compile(np.linalg.eigvals)(factor * np.ones(shape))
+
+
+# ---- complex matrices ---------------------------------------------------------------------------
+
+
+def complex_cases(n, dtype):
+    """Those of `cases`, turned and with imaginary parts; matrices with equal eigenvalues too."""
+    first = cases(n, np.float64)
+    turned = [first * 1j, first * (0.6 - 0.8j), first + 1j * np.roll(first, 1, axis=0)]
+    return np.concatenate(turned).astype(np.result_type(dtype, np.complex64))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 30])
+def test_pairs_of_complex_matrices(n, dtype):
+    a = complex_cases(n, dtype)
+    w, v = bp.compile(lambda a: tuple(np.linalg.eig(a)))(a)
+    assert w.dtype == v.dtype == a.dtype and w.shape == a.shape[:-1] and v.shape == a.shape
+    eps = np.finfo(dtype).eps
+    for one in zip(a, w, v, strict=True):
+        assert residual(*one) < 60 * n * eps
+    np.testing.assert_allclose(np.linalg.norm(v, axis=-2), 1, rtol=20 * eps)
+    chosen = np.take_along_axis(v, np.argmax(np.abs(v) - (v.imag != 0) * 1e-5, -2)[:, None], -2)
+    assert np.all(chosen.imag == 0) and np.all(chosen.real > 0)
+    # Sums of powers do not depend on the order.
+    values = bp.compile(np.linalg.eigvals)(a)
+    size = np.maximum(np.max(np.abs(a), axis=(-1, -2)), np.finfo(dtype).tiny)
+    for found in (values, w):
+        np.testing.assert_array_less(
+            np.abs(found.sum(-1) - np.trace(a, axis1=-2, axis2=-1)) / size, 50 * n * eps
+        )
+        squares = np.sum((found / size[:, None]) ** 2, -1)
+        b = a / size[:, None, None]
+        np.testing.assert_array_less(
+            np.abs(squares - np.trace(b @ b, axis1=-2, axis2=-1)), 100 * n**2 * eps
+        )
+
+
+def test_complex_stacks_and_backends():
+    a = normal(2, 3, 4, 4) + 1j * normal(2, 3, 4, 4)
+    function = lambda a: tuple(np.linalg.eig(a))  # noqa: E731
+    w, v = bp.compile(function)(a)
+    alone = bp.compile(function)(a[1, 2])
+    native = bp.compile(function, backend="native")(a)
+    mapped = bp.vmap(bp.vmap(function))(a)
+    for k, whole in enumerate((w, v)):
+        np.testing.assert_array_equal(whole[1, 2], alone[k])
+        np.testing.assert_array_equal(whole, native[k])
+        np.testing.assert_array_equal(whole, mapped[k])
+    large = normal(120, 120) + 1j * normal(120, 120)
+    assert residual(large, *bp.compile(function)(large)) < 1e-12
+    for shape in ((0, 0), (3, 0, 0), (0, 2, 2)):
+        w, v = bp.compile(function)(np.zeros(shape, complex))
+        assert w.shape == shape[:-1] and v.shape == shape
+
+
+COMPLEX = A + 1j * np.roll(A, 1, axis=1) / 2
+
+
+def test_sums_of_eigenvalues_of_complex_matrices():
+    """Traces of powers are holomorphic: their derivatives are those of real matrices."""
+    total = lambda a: np.sum(np.linalg.eigvals(a) ** 3)  # noqa: E731
+    wanted = 3 * (COMPLEX @ COMPLEX).T
+    for mode in (bp.grad, bp.jacobian):
+        np.testing.assert_allclose(mode(total, holomorphic=True)(COMPLEX), wanted, rtol=1e-11)
+    vectors = lambda a: np.trace(  # noqa: E731
+        (lambda w, v: v @ np.diag(w**2) @ np.linalg.inv(v) @ COMPLEX)(*np.linalg.eig(a))
+    )
+    wanted = (COMPLEX @ COMPLEX + COMPLEX @ COMPLEX).T
+    np.testing.assert_allclose(bp.grad(vectors, holomorphic=True)(COMPLEX), wanted, rtol=1e-10)
+    single = bp.grad(total, holomorphic=True)(COMPLEX.astype(np.complex64))
+    assert single.dtype == np.complex64
+
+
+def test_derivatives_of_complex_vectors():
+    """The vectors as they are normalised, in both modes and to second order, by differences."""
+
+    def parts(x, y):
+        w, v = np.linalg.eig(x + 1j * y)
+        return np.concatenate([w.real, w.imag, v.real.ravel(), v.imag.ravel()])
+
+    bp.check_grads(parts, (COMPLEX.real.copy(), COMPLEX.imag.copy()), order=2)
+    values = lambda x, y: np.abs(np.linalg.eigvals(x + 1j * y) - 0.5)  # noqa: E731
+    bp.check_grads(values, (COMPLEX.real.copy(), COMPLEX.imag.copy()), order=2)
+
+
+def test_equal_eigenvalues_of_complex_matrices():
+    t = normal(3, 3) + 3 * np.eye(3) + 1j * normal(3, 3)
+    a = t @ np.diag([2j, 2j, 5]) @ np.linalg.inv(t)
+    total = lambda a: np.sum(np.linalg.eigvals(a) ** 2)  # noqa: E731
+    gradient = bp.grad(total, holomorphic=True)
+    np.testing.assert_allclose(gradient(a), 2 * a.T, rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(gradient(2j * np.eye(3)), 4j * np.eye(3), atol=1e-14)

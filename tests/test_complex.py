@@ -443,3 +443,45 @@ def test_sorting_is_lexicographic():
     for function in (np.sort, lambda z: np.sort(z, axis=0), lambda z: np.argsort(z, kind="stable")):
         np.testing.assert_array_equal(bp.compile(function)(z), function(z))
     bp.check_grads(np.sort, (points(7),), order=1)
+
+
+NEUTRAL = [
+    0, 1, -1, 2, -0.0, 0.5, 0j, 1 + 0j, -1 + 0j, 1j, np.float32(0), np.complex64(0), np.int64(0),
+    True, np.zeros(3), np.ones(3), np.zeros(3, complex), np.ones(3, complex),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", NEUTRAL, ids=repr)
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+def test_numbers_that_simplify(number, dtype):
+    """Arithmetic with numbers that passes know: values, gradients, second order and batches."""
+    z = np.array([0.3 - 1.2j, -0.7 + 0.4j, 1.1 + 0.2j], dtype)
+    functions = [
+        lambda z: z + number, lambda z: number + z, lambda z: z - number, lambda z: number - z,
+        lambda z: z * number, lambda z: number * z, lambda z: number / z, lambda z: z**number,
+        lambda z: number**z, lambda z: -(z * number) * 2 - z, lambda z: z * number + number * z,
+        lambda z: np.where(z.real > 0, z, number),
+    ]  # fmt: skip
+    if np.all(number):
+        functions.append(lambda z: z / number)
+    tolerance = 1e-13 if dtype is np.complex128 else 1e-5
+    for k, f in enumerate(functions):
+        with np.errstate(all="ignore"):
+            wanted = f(z)
+        found = bp.compile(f)(z)
+        assert found.dtype == wanted.dtype, k
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance, err_msg=str(k))
+
+        def total(z, f=f):
+            w = f(z)
+            return np.sum(w.real * 2 + w.imag * 3)
+
+        gradient = bp.grad(total)(z)
+        assert gradient.dtype == dtype
+        second = bp.grad(lambda z, total=total: np.sum(np.abs(bp.grad(total)(z)) ** 2))(z)
+        assert second.shape == z.shape
+        batch = bp.vmap(bp.grad(total))(np.stack([z, z]))
+        np.testing.assert_allclose(batch[1], gradient, rtol=tolerance, atol=tolerance)
+        if dtype is np.complex128 and (k != 8 or np.all(number)):
+            # 0**z has none.
+            bp.check_grads(total, (z,), order=1)

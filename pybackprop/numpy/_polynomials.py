@@ -8,7 +8,6 @@ import operator
 
 import numpy as np
 
-from ..graph import Value
 from ..primitives import elementwise as ew
 from ..primitives import shaping
 from ..primitives.base import broadcast, filled
@@ -26,6 +25,8 @@ from ._eager import composed
 from ._lines import convolved, part
 from ._products import matmul
 from ._shaping import to_shape
+from ._spectral import eigvals, lstsq
+from ._systems import inv
 from ._ufuncs import OPERATIONS
 
 # More steps than these are no longer written out one by one.
@@ -148,21 +149,25 @@ def polyint(p, m=1, k=None):
 
 @composed()
 def poly(seq_of_zeros):
-    """See ``numpy.poly``, of zeros."""
+    """See ``numpy.poly``, of zeros or of a square matrix, whose eigenvalues are the zeros.
+
+    Complex zeros give complex coefficients: whether they come in pairs is known only at the run.
+    """
     zeros_ = as_value(seq_of_zeros)
+    real = zeros_.dtype.kind != "c"
     if zeros_.ndim == 2:
-        refuse_conversion(
-            zeros_, "poly of a matrix", "it needs eigenvalues; give these to poly instead"
-        )
+        if zeros_.shape[0] != zeros_.shape[1] or not zeros_.size:
+            raise ValueError("input must be 1d or non-empty square 2d array.")
+        zeros_ = eigvals.traced(zeros_)
     zeros_ = _line(zeros_)
-    if zeros_.dtype.kind != "f":
+    if zeros_.dtype.kind not in "fc":
         zeros_ = cast(zeros_, FLOAT64)
     y = filled((1,), 1, zeros_.dtype)
     for i in range(zeros_.shape[0]):
         moved = shaping.pad(y, lows=(1,), highs=(0,), interiors=(0,))
         raised = shaping.pad(y, lows=(0,), highs=(1,), interiors=(0,))
         y = ew.subtract(raised, ew.multiply(moved, zeros_[i]))
-    return y
+    return ew.real(y) if real and y.dtype.kind == "c" else y
 
 
 @composed()
@@ -194,51 +199,101 @@ def vander(x, N=None, increasing=False):
     return columns[0] if count == 1 else shaping.concatenate(*columns, axis=1)
 
 
-@composed(2)
+@composed(3)
 def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
-    """See ``numpy.polyfit``; ``y`` may be traced, ``x`` and the weights must be plain arrays.
+    """See ``numpy.polyfit``.
 
-    The coefficients are linear in ``y``: a product with a matrix known while tracing.
+    With ``x`` and ``w`` that are plain arrays, and neither ``full`` nor ``cov``, the coefficients
+    are a product of ``y`` with a matrix known while tracing.
     """
-    if holds_value([x, w]) or full or cov:
-        refuse_conversion(
-            x if isinstance(x, Value) else as_value(y),
-            "polyfit with traced x or w, full= or cov=",
-            "solve np.linalg.lstsq(np.vander(x, deg + 1), y) instead",
-        )
     if holds_value([deg, rcond]):
         refuse_conversion(as_value(y), "polyfit with traced deg or rcond", "give numbers")
-    x = np.asarray(x, np.float64)
     order = operator.index(deg) + 1
-    values = as_value(y)
+    points, values = as_value(x), as_value(y)
     if deg < 0:
         raise ValueError("expected deg >= 0")
-    if x.ndim != 1 or not x.size:
+    if points.ndim != 1 or not points.size:
         raise TypeError("expected 1D vector for x")
     if values.ndim not in (1, 2):
         raise TypeError("expected 1D or 2D array for y")
-    if values.shape[0] != x.shape[0]:
+    if values.shape[0] != points.shape[0]:
         raise TypeError("expected x and y to have same length")
-    left = np.vander(x, order)
+    if w is not None and as_value(w).shape != points.shape:
+        if as_value(w).ndim != 1:
+            raise TypeError("expected a 1-d array for weights")
+        raise TypeError("expected w and y to have the same length")
+    rcond = points.size * np.finfo(np.float64).eps if rcond is None else rcond
+    if full or cov or holds_value([x, w]):
+        return _fitted(points, values, order, rcond, full, w, cov)
+    left = np.vander(np.asarray(x, np.float64), order)
     if w is not None:
         w = np.asarray(w, np.float64)
-        if w.shape != x.shape:
-            raise TypeError("expected w and y to have the same length")
         left = left * w[:, None]
     scale = np.sqrt((left * left).sum(0))
-    rcond = x.size * np.finfo(x.dtype).eps if rcond is None else rcond
     inverse = np.linalg.pinv(left / scale, rcond) / scale[:, None]
     if w is not None:
         inverse = inverse * w
     return matmul.traced(as_value(inverse), cast(values, FLOAT64))
 
 
-def roots(p):
-    """See ``numpy.roots``; of plain arrays."""
-    if holds_value(p):
-        refuse_conversion(
-            as_value(p),
-            "roots",
-            "the number of roots depends on data; iterate Newton's method with bp.scan",
+def _fitted(x, y, order, rcond, full, w, cov):
+    """`polyfit` by least squares with scaled columns, as NumPy does it."""
+    x, y = (v if v.dtype.kind in "fc" else cast(v, FLOAT64) for v in (x, y))
+    left, right = vander.traced(x, order), y
+    if w is not None:
+        w = as_value(w)
+        left = left * to_shape(w, (w.size, 1))
+        right = right * (w if y.ndim == 1 else to_shape(w, (w.size, 1)))
+    scale = OPERATIONS["sqrt"]((left * left).sum(0))
+    left = left / scale
+    c, residuals, rank, s = lstsq.traced(left, right, rcond)
+    c = c / (scale if y.ndim == 1 else to_shape(scale, (order, 1)))
+    if full:
+        return c, residuals, rank, s, rcond
+    if not cov:
+        return c
+    spread = inv.traced(matmul.traced(left.T, left))
+    spread = spread / (to_shape(scale, (order, 1)) * scale)
+    if isinstance(cov, str) and cov == "unscaled":
+        factor = as_value(1.0)
+    elif x.size <= order:
+        raise ValueError(
+            "the number of data points must exceed order to scale the covariance matrix"
         )
-    return np.roots(p)
+    else:
+        factor = residuals / (x.size - order)
+    if y.ndim == 1:
+        return c, spread * factor
+    return c, to_shape(spread, (order, order, 1)) * factor
+
+
+def roots(p):
+    """See ``numpy.roots``.
+
+    In a trace the leading coefficient must not be zero, as the number of roots is that of the
+    coefficients less one; the roots are the eigenvalues of the companion matrix, in the order of
+    :func:`eigvals`, and have derivatives where they are simple.
+
+    Raises
+    ------
+    LinAlgError
+        When run with a leading coefficient of zero.
+
+    References
+    ----------
+    Horn, R. A. and Johnson, C. R. (1999). Matrix Analysis, Cambridge, pp. 146-147.
+    """
+    if not holds_value(p):
+        return np.roots(p)
+    p = as_value(p)
+    p = to_shape(p, (1,)) if not p.ndim else p
+    if p.ndim != 1:
+        raise ValueError("Input must be a rank-1 array.")
+    if p.dtype.kind not in "fc":
+        p = cast(p, FLOAT64)
+    n = p.shape[0] - 1
+    if n < 1:
+        return filled((0,), 0, np.result_type(p.dtype, np.complex64))
+    top = ew.negative(part(p, 0, 1, n + 1)) / p[0]
+    below = as_value(np.eye(n - 1, n, dtype=p.dtype))
+    return eigvals.traced(shaping.concatenate(to_shape(top, (1, n)), below, axis=0))

@@ -30,7 +30,8 @@ class Planes:
     Attributes
     ----------
     re, im : Value or None
-    shape : tuple of int
+    shape : tuple of int or None
+        None on the way through a rule, whose operations broadcast.
     dtype : numpy.dtype
         Complex.
     """
@@ -43,11 +44,14 @@ class Planes:
 
     def real(self):
         """The real plane as a value."""
-        return zeros(self.shape, real_dtype(self.dtype)) if self.re is None else self.re
+        return self._zeros() if self.re is None else self.re
 
     def imag(self):
         """The imaginary plane as a value."""
-        return zeros(self.shape, real_dtype(self.dtype)) if self.im is None else self.im
+        return self._zeros() if self.im is None else self.im
+
+    def _zeros(self):
+        return zeros(self.shape or (), real_dtype(self.dtype))
 
     def both(self):
         """Both planes as values."""
@@ -474,7 +478,7 @@ def power(a, b):
     """a**b = exp(b log a); products for whole constant exponents."""
     if b.im is None and not b.shape and b.re is not None:
         number = constant_value(b.re)
-        if number is not None and number == int(number) and abs(number) <= _MOST_PRODUCTS:
+        if number is not None and abs(number) <= _MOST_PRODUCTS and number == int(number):
             return _whole_power(a, int(number))
     logarithm = log(a)
     y = exp(multiply(b, logarithm))

@@ -75,11 +75,17 @@ def _before_broadcast(graph, operand):
 # ---- arithmetic ---------------------------------------------------------------------------------
 
 
+def _signs(number):
+    """Whether the parts of a number are negative, or a negative zero."""
+    parts = (number.real, number.imag) if isinstance(number, complex) else (number,)
+    return {bool(np.signbit(part)) for part in parts}
+
+
 @_rule(e.add)
 def _add(graph, a, b):
     for x, y in ((a, b), (b, a)):
         number = constant_value(y)
-        if number == 0 and (x.dtype.kind in "iu" or np.signbit(number)):
+        if number == 0 and (x.dtype.kind in "iu" or _signs(number) == {True}):
             return _keep(x, a, b)
     minus = _made_by(b, e.negative)
     if minus:
@@ -93,7 +99,7 @@ def _add(graph, a, b):
 @_rule(e.subtract)
 def _subtract(graph, a, b):
     number = constant_value(b)
-    if number == 0 and not np.signbit(number):
+    if number == 0 and _signs(number) == {False}:
         return _keep(a, a, b)
     minus = _made_by(b, e.negative)
     return e.add(a, minus[0]) if minus else None

@@ -25,8 +25,8 @@ def same(function, *arrays, rtol=1e-12, **options):
     for f, w in zip(found, wanted, strict=True):
         assert f.dtype == w.dtype, (f.dtype, w.dtype)
         assert f.shape == w.shape, (f.shape, w.shape)
-        if w.dtype.kind == "f":
-            tolerance = rtol if w.dtype == np.float64 else 3e-6
+        if w.dtype.kind in "fc":
+            tolerance = rtol if w.dtype in (np.float64, np.complex128) else 3e-6
             finite = w[np.isfinite(w)]
             scale = float(np.max(np.abs(finite))) if finite.size else 1.0
             np.testing.assert_allclose(f, w, rtol=tolerance, atol=tolerance * scale)

@@ -525,3 +525,31 @@ def test_views_are_those_of_numpy():
 
         ours, theirs = bp.compile(program)(x), program(x.copy())
         np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+def test_updates_at_a_traced_mask():
+    """Of single values, of rows, and of the part that integers and slices select."""
+    x = np.random.default_rng(2).normal(size=(3, 4))
+
+    def ours(x):
+        at = x.at[x > 0]
+        return (
+            at.set(0.5), at.add(1.0), at.subtract(x.sum()), at.multiply(2), at.divide(3.0),
+            at.power(2), at.min(0.1), at.max(1.0), at.apply(np.exp),
+            x.at[x.sum(1) > 0].add(x[0]), x.at[1, x[1] > 0].multiply(5.0),
+        )  # fmt: skip
+
+    mask, rows = x > 0, x.sum(1) > 0
+    inner = np.zeros_like(mask)
+    inner[1] = mask[1]
+    changed = [
+        0.5 + 0 * x, x + 1, x - x.sum(), x * 2, x / 3, x**2, np.minimum(x, 0.1),
+        np.maximum(x, 1), np.exp(x),
+    ]  # fmt: skip
+    wanted = [np.where(mask, new, x) for new in changed]
+    wanted += [np.where(rows[:, None], x + x[0], x), np.where(inner, x * 5, x)]
+    for found, expected in zip(bp.compile(ours)(x), wanted, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+    bp.check_grads(ours, (x,), order=2)
+    with pytest.raises(bp.errors.UnsupportedError, match="depend on data"):
+        bp.compile(lambda x: x.at[x > 0].add(np.ones(2)))(x[0])

@@ -212,6 +212,14 @@ def gradient(f, *varargs, axis=None, edge_order=1):
         axes = tuple(one_axis(a, x.ndim) for a in axis)
     if edge_order not in (1, 2):
         raise ValueError("'edge_order' greater than 2 not supported")
+    if x.dtype.kind == "c":
+        re, im = (
+            gradient.traced(plane, *varargs, axis=axis, edge_order=edge_order)
+            for plane in (ew.real(x), ew.imag(x))
+        )
+        if len(axes) == 1:
+            return ew.make_complex(re, im)
+        return tuple(map(ew.make_complex, re, im))
     if x.dtype.kind != "f":
         x = cast(x, FLOAT64)
     steps = _spacings(x, varargs, axes)
@@ -271,6 +279,12 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     right, at the last one to its left.
     """
     x, xp, fp = (as_value(v) for v in (x, xp, fp))
+    if fp.dtype.kind == "c":
+        planes = []
+        for plane in (ew.real, ew.imag):
+            ends = [e if e is None else plane(as_value(e, fp.dtype)) for e in (left, right)]
+            planes.append(interp.traced(x, xp, plane(fp), *ends, period))
+        return ew.make_complex(*planes)
     x, xp, fp = (cast(v, FLOAT64) for v in (x, xp, fp))
     if xp.ndim != 1 or fp.ndim != 1:
         raise ValueError("Data points must be 1-D sequences")
@@ -459,12 +473,13 @@ def i0(x):
 def sinc(x):
     """See ``numpy.sinc``; by its series about 0, where the quotient has no derivative."""
     y = as_value(x)
-    if y.dtype.kind != "f":
+    if y.dtype.kind not in "fc":
         y = cast(y, FLOAT64)
     dtype = y.dtype
     y = ew.multiply(y, scalar(np.pi, dtype))
     square = ew.square(y)
-    small = ew.less(square, scalar(0.25, dtype))
+    size = ew.abs_(ew.stop_gradient(square))
+    small = ew.less(size, scalar(0.25, size.dtype))
     # sin(y) / y = sum over k of (-1)^k y^(2k) / (2k + 1)!
     coefficient, coefficients = 1.0, [1.0]
     for k in range(1, 9):

@@ -88,7 +88,7 @@ def polymul(a1, a2):
 def polydiv(u, v):
     """See ``numpy.polydiv``; quotient and remainder, whose leading zeros stay."""
     u, v = promoted(_line(u), _line(v))
-    if u.dtype.kind != "f":
+    if u.dtype.kind not in "fc":
         u, v = cast(u, FLOAT64), cast(v, FLOAT64)
     n, m = u.shape[0], v.shape[0]
     if n < m:

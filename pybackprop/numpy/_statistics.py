@@ -195,7 +195,7 @@ def _at_fractions(x, q, axis, method, keepdims, skip_nan):
     return _placed(values, q, x, axes, shape, keepdims)
 
 
-def _weighted(x, q, axis, keepdims, weights):
+def _weighted(x, q, axis, keepdims, weights, skip_nan):
     """Quantiles of weighted elements, where the sum of weights first reaches the fraction."""
     if not holds_value(weights) and np.any(np.asarray(weights) < 0):
         raise ValueError("Weights must be non-negative.")
@@ -214,6 +214,9 @@ def _weighted(x, q, axis, keepdims, weights):
         raise IndexError("index -1 is out of bounds for axis 0 with size 0")
     places = ordering.argsort(rows)
     rows, weights = _pick(rows, places), _pick(weights, places)
+    skip_nan = skip_nan and x.dtype.kind == "f"
+    if skip_nan:
+        weights = ew.select(ew.isnan(rows), scalar(0, FLOAT64), weights)
     share = cumsum.traced(weights, 1)
     total = share[:, n - 1 :]
     share = cast(ew.divide(share, total), q.dtype)
@@ -224,7 +227,9 @@ def _weighted(x, q, axis, keepdims, weights):
     found = ew.minimum(ordering.search(share, wanted, right=False), scalar(n - 1, INT64))
     values = _pick(rows, found)
     if x.dtype.kind == "f":
-        bad = ew.logical_or(ew.isnan(rows[:, n - 1 :]), ew.logical_not(ew.isfinite(total)))
+        # Elements that are NaN stand last.
+        unknown = ew.isnan(rows[:, :1] if skip_nan else rows[:, n - 1 :])
+        bad = ew.logical_or(unknown, ew.logical_not(ew.isfinite(total)))
         values = ew.select(bad, scalar(np.nan, x.dtype), values)
     return _placed(values, q, x, axes, shape, keepdims)
 
@@ -279,9 +284,7 @@ def _quantile(a, q, axis, out, overwrite_input, method, keepdims, weights, inter
     if weights is not None:
         if method != "inverted_cdf":
             raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
-        if skip_nan:
-            unsupported("weights= of nanquantile is not supported on traced values")
-        return _weighted(x, _fractions(q, x, most), axis, keepdims, weights)
+        return _weighted(x, _fractions(q, x, most), axis, keepdims, weights, skip_nan)
     return _at_fractions(x, _fractions(q, x, most), axis, method, keepdims, skip_nan)
 
 
@@ -304,7 +307,7 @@ def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear"
 @composed(2)
 def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False,
                 *, weights=None, interpolation=None):  # fmt: skip
-    """See ``numpy.nanquantile``, without weights; NaN where there is nothing else."""
+    """See ``numpy.nanquantile``; NaN where there is nothing else."""
     return _quantile(
         a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, 1, True
     )
@@ -313,7 +316,7 @@ def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear
 @composed(2)
 def nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method="linear",
                   keepdims=False, *, weights=None, interpolation=None):  # fmt: skip
-    """See ``numpy.nanpercentile``, without weights; NaN where there is nothing else."""
+    """See ``numpy.nanpercentile``; NaN where there is nothing else."""
     return _quantile(
         a, q, axis, out, overwrite_input, method, keepdims, weights, interpolation, 100, True
     )
@@ -324,14 +327,15 @@ def _middle(a, axis, out, keepdims, skip_nan):
     x = as_value(a)
     rows, axes, shape = _rows(x, axis)
     outer, n = rows.shape
-    result = x.dtype if x.dtype.kind == "f" else FLOAT64
+    floating = x.dtype.kind in "fc"
+    result = x.dtype if floating else FLOAT64
     if n == 0:
         y = filled((outer,), np.nan, result)
     else:
         rows = _sorted_rows(rows)
         one, two = scalar(1, INT64), scalar(2, INT64)
         length = filled((outer, 1), n, INT64)
-        if x.dtype.kind == "f":
+        if floating:
             missing = to_shape(red.sum_(cast(ew.isnan(rows), INT64), axes=(1,)), (outer, 1))
             if skip_nan:
                 length = ew.subtract(length, missing)
@@ -343,7 +347,7 @@ def _middle(a, axis, out, keepdims, skip_nan):
             y = ew.multiply(total, scalar(0.5, result))
         else:
             y = cast(_pick(rows, above), result)
-        if x.dtype.kind == "f" and not skip_nan:
+        if floating and not skip_nan:
             y = ew.select(ew.less(scalar(0, INT64), missing), scalar(np.nan, result), y)
         y = to_shape(y, (outer,))
     if keepdims:

@@ -28,7 +28,7 @@ from ._shaping import permute, to_shape
 from ._ufuncs import UFUNCS
 
 _SHORT = 16
-_SEGMENTS = 2000
+_MOST_LENGTHS = 500
 _IDENTITIES = {
     "add": 0, "multiply": 1, "logical_and": True, "logical_or": False, "logical_xor": False,
     "bitwise_and": -1, "bitwise_or": 0, "bitwise_xor": 0, "logaddexp": -np.inf,
@@ -198,17 +198,32 @@ def reduceat(name, x, indices, axis=0, dtype=None, out=None):
     if name == "add" and x.dtype.kind in "biuf":
         x_sum = cast(lead, _reduction._wide(lead.dtype) if dtype is None else lead.dtype)
         y = _sums_between(x_sum, places, stops)
-    elif places.size > _SEGMENTS:
-        unsupported(f"{name}.reduceat of more than {_SEGMENTS} segments is not supported")
     else:
-        pieces = []
-        for start, stop in zip(places.tolist(), stops.tolist(), strict=True):
-            piece = lead[start : stop if stop > start else start + 1]
-            pieces.append(reduce(name, piece, 0, dtype, keepdims=True))
-        y = shaping.concatenate(*pieces, axis=0) if len(pieces) > 1 else pieces[0]
+        y = _by_length(name, lead, places, np.maximum(stops - places, 1), dtype)
     order = list(range(1, y.ndim))
     order.insert(axis, 0)
     return permute(y, order)
+
+
+def _by_length(name, x, starts, lengths, dtype):
+    """Segments along the first axis combined, those of one length together."""
+    if not starts.size:
+        return x[:0]
+    kinds, kind = np.unique(lengths, return_inverse=True)
+    if kinds.size > _MOST_LENGTHS:
+        unsupported(
+            f"{name}.reduceat of segments of more than {_MOST_LENGTHS} lengths is not supported"
+        )
+    pieces, members = [], []
+    for k, length in enumerate(kinds):
+        chosen = np.flatnonzero(kind == k)
+        rows = x[starts[chosen][:, None] + np.arange(length)]
+        pieces.append(reduce(name, rows, 1, dtype))
+        members.append(chosen)
+    if len(pieces) == 1:
+        return pieces[0]
+    together = shaping.concatenate(*pieces, axis=0)
+    return together[np.argsort(np.concatenate(members), kind="stable")]
 
 
 def _sums_between(x, starts, stops):

@@ -9,7 +9,7 @@ import numpy as np
 from ..graph import CONSTANT, Value, current_graph
 from ..primitives import elementwise as ew
 from ..primitives import indexing, shaping
-from ..primitives.base import broadcast
+from ..primitives.base import broadcast, zeros
 from ._common import BOOL, as_value, cast, holds_value, unsupported
 from ._indexing import Entry, Plan, getitem, parse, spread_updates, without_bools
 from ._shaping import to_shape
@@ -48,7 +48,10 @@ class _Place:
     def add(self, values):
         """``x`` with ``values`` added at ``index``; repeated positions add up."""
         x = as_value(self.array)
-        return _update(x, self.index, _fitting(values, x), indexing.scatter_add)
+        values = _fitting(values, x)
+        if _traced_mask(self.index) is not None and x.dtype != BOOL:
+            return _at_mask(x, self.index, values, ew.add)
+        return _update(x, self.index, values, indexing.scatter_add)
 
     def subtract(self, values):
         """``x`` with ``values`` subtracted at ``index``; repeated positions add up."""
@@ -79,14 +82,22 @@ class _Place:
 
     def apply(self, function):
         """``x`` with ``function`` of each element at ``index``, repeated ones repeatedly."""
-        return _in_layers(
-            as_value(self.array), self.index, None, lambda old, _: as_value(function(old))
-        )
+        x = as_value(self.array)
+        if _traced_mask(self.index) is not None:
+            return _at_mask(x, self.index, zeros((), x.dtype), _applied(function))
+        return _in_layers(x, self.index, None, _applied(function))
 
     def combine(self, combine, values):
         """``x`` with ``combine(x[index], values)`` at ``index``, repeated ones repeatedly."""
         x = as_value(self.array)
-        return _in_layers(x, self.index, _fitting(values, x), combine)
+        values = _fitting(values, x)
+        if _traced_mask(self.index) is not None:
+            return _at_mask(x, self.index, values, combine)
+        return _in_layers(x, self.index, values, combine)
+
+
+def _applied(function):
+    return lambda old, _: as_value(function(old))
 
 
 def _fitting(values, x):
@@ -182,11 +193,16 @@ def _without_constants(index):
 
 def assigned(x, index, values):
     """``x`` with ``values`` of its dtype at ``index``, also where a traced mask says so."""
-    place = _traced_mask(index)
-    if place is None:
+    if _traced_mask(index) is None:
         return _update(x, index, values, indexing.scatter_set)
+    return _at_mask(x, index, values, lambda old, new: new)
+
+
+def _at_mask(x, index, values, combine):
+    """``x`` with ``combine(old, values)`` where a traced mask in the index says so."""
+    place = _traced_mask(index)
     if place:
-        return _assigned_within(x, index, place, values)
+        return _within_mask(x, index, place, values, combine)
     mask = index[0] if isinstance(index, tuple) else index
     if mask.shape != x.shape[: mask.ndim]:
         raise IndexError(
@@ -203,11 +219,12 @@ def assigned(x, index, values):
             mask,
         )
     mask = to_shape(mask, mask.shape + (1,) * len(rest))
-    return ew.select(broadcast(mask, x.shape), broadcast(values, x.shape), x)
+    new = _same(combine(x, broadcast(values, x.shape)), x)
+    return ew.select(broadcast(mask, x.shape), new, x)
 
 
-def _assigned_within(x, index, place, values):
-    """An assignment at integers, slices and one traced mask: to the part that the rest selects."""
+def _within_mask(x, index, place, values, combine):
+    """An update at integers, slices and one traced mask: of the part that the rest selects."""
     mask = index[place]
     if any(isinstance(item, Value) for i, item in enumerate(index) if i != place):
         unsupported("an assignment at a traced mask and other traced indices is not supported")
@@ -230,9 +247,8 @@ def _assigned_within(x, index, place, values):
             mask,
         )
     wide = broadcast(to_shape(mask, mask.shape + (1,) * rest), part.shape)
-    return _update(
-        x, basic, ew.select(wide, broadcast(values, part.shape), part), indexing.scatter_set
-    )
+    new = _same(combine(part, broadcast(values, part.shape)), part)
+    return _update(x, basic, ew.select(wide, new, part), indexing.scatter_set)
 
 
 def _traced_mask(index):

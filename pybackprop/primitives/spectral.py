@@ -90,6 +90,8 @@ def quotient(x, small):
 
 def rounding(x, n):
     """What differences of the elements of vectors must exceed, as matrices of one element."""
+    if not x.shape[-1]:
+        return _over_matrices(zeros(x.shape[:-1], x.dtype))
     size = ew.stop_gradient(ew.abs_(x))
     size = reduction.max_(size, axes=(x.ndim - 1,))
     return _over_matrices(scaled(size, n * np.finfo(x.dtype).eps))

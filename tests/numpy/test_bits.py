@@ -155,3 +155,14 @@ def test_bad_segments():
         bp.compile(lambda a: np.add.reduceat(a, [0, 9]))(X)
     with pytest.raises(ValueError, match="reorderable"):
         bp.compile(lambda a: np.subtract.reduce(a, (0, 1)))(X)
+
+
+def test_many_segments():
+    """More segments than anybody would write out, of few lengths and of many."""
+    x = np.random.default_rng(1).normal(size=6000)
+    even = np.arange(0, 6000, 2)
+    uneven = np.cumsum(np.arange(100))
+    for places in (even, uneven, np.append(even, [7, 3])):
+        for ufunc in (np.multiply, np.maximum, np.logaddexp, np.subtract):
+            same(lambda a, u=ufunc, p=places: u.reduceat(a, p), x)
+    same(lambda a: np.multiply.reduceat(a, np.zeros(0, int)), x)

@@ -138,6 +138,9 @@ DERIVATIVES = {
     "polydiv": lambda a: bnp.polydiv(a[0], 3 + a[1, :2]) if isinstance(a, bp.graph.Value)
     else [_padded(p, n) for p, n in zip(np.polydiv(a[0], 3 + a[1, :2]), (4, 1), strict=True)],
     "poly": lambda a: np.poly(a[0]),
+    "poly of a matrix": lambda a: np.poly(a @ a.T),
+    "polyfit by points": lambda a: np.polyfit(a[0], a[1], 1, w=np.exp(a[0])),
+    "polyfit covariance": lambda a: np.polyfit(a[0], a[1], 1, cov=True)[1],
     "polyfit": lambda a: np.polyfit(UNEVEN, a[0] ** 2, 2, w=HEIGHTS**2),
     "sinc": lambda a: np.sinc(a),
     "i0": lambda a: np.i0(a),
@@ -177,6 +180,61 @@ def test_polynomials():
          rtol=1e-9)  # fmt: skip
 
 
+@pytest.mark.parametrize("options", [{}, {"cov": True}, {"cov": "unscaled"}, {"full": True}])
+@pytest.mark.parametrize("columns", [None, 2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_polyfit_with_traced_points(options, columns, weighted):
+    rng = np.random.default_rng(5)
+    x, w = rng.normal(size=12), rng.uniform(0.5, 2, 12)
+    y = rng.normal(size=12 if columns is None else (12, columns))
+    weights = {"w": w} if weighted else {}
+
+    def fitted(x, y):
+        found = np.polyfit(x, y, 3, **options, **weights)
+        # NumPy's rank is of int32.
+        return [v for k, v in enumerate(found) if k != 2] if "full" in options else found
+
+    same(fitted, x, y, rtol=1e-9)
+
+
+def test_roots():
+    for p in ([1.0, -3, 2, 5], [2.0, 1], [1, 2j, 3], [1.0, 2, 0, 0], [4, -4, 1, 7], [3.0]):
+        found = bp.compile(np.roots)(np.array(p))
+        assert found.dtype == np.complex128
+        np.testing.assert_allclose(np.poly(found) * p[0], p, atol=1e-12)
+    p = np.array([1.0, -3, 2, 5])
+    bp.check_grads(np.roots, (p,), order=2)
+    # dr/dp_k = -r^(n - k) / p'(r)
+    r = bp.compile(np.roots)(p)
+    wanted = -(r[:, None] ** np.arange(3, -1, -1)) / np.polyval(np.polyder(p), r)[:, None]
+    np.testing.assert_allclose(bp.jacobian(np.roots, mode="forward")(p), wanted, rtol=1e-10)
+
+
+COMPLEX = X + 1j * X[::-1, ::-1]
+COMPLEX_FUNCTIONS = {
+    "gradient": lambda z: np.gradient(z, axis=1),
+    "gradients": lambda z: np.gradient(z, 0.5, 2.0),
+    "sinc": lambda z: np.sinc(z * 0.7),
+    "sinc near 0": lambda z: np.sinc(z * 0.05),
+    "interp": lambda z: np.interp(np.array([-9, 0.2, 0.5, 9]), np.arange(5) / 4, z[0], left=1j),
+    "median": lambda z: np.median(z, axis=1),
+    "nanmedian": lambda z: np.nanmedian(z, axis=0),
+    "polydiv": lambda z: np.polydiv(z[0], z[1, :2])[0],
+    "poly": lambda z: np.poly(z[0]),
+    "poly of a matrix": lambda z: np.poly(z @ z.T),
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX_FUNCTIONS)
+def test_complex_numbers(name):
+    f = COMPLEX_FUNCTIONS[name]
+    same(f, COMPLEX, rtol=1e-11)
+    bp.check_grads(f, (COMPLEX,), order=2)
+    single = bp.compile(f)(COMPLEX.astype(np.complex64))
+    if name not in ("interp",):
+        assert all(x.dtype == np.complex64 for x in np.atleast_1d(single))
+
+
 @pytest.mark.parametrize(
     ("function", "error", "words"),
     [
@@ -190,9 +248,11 @@ def test_polynomials():
         (lambda a: np.convolve(a[0], a[0, :0]), ValueError, "empty"),
         (lambda a: np.convolve(a[0], a[0], "some"), ValueError, "mode"),
         (lambda a: np.cross(a, a), ValueError, "dimension"),
-        (lambda a: np.roots(a[0]), bp.errors.ControlFlowError, "roots"),
-        (lambda a: np.polyfit(a[0], a[1], 2), bp.errors.ControlFlowError, "lstsq"),
-        (lambda a: np.poly(a), bp.errors.ControlFlowError, "eigenvalues"),
+        (lambda a: np.roots(a), ValueError, "rank-1"),
+        (lambda a: np.roots(np.zeros(3) * a[0, 0]), np.linalg.LinAlgError, "converge"),
+        (lambda a: np.polyfit(a[0], a[1], -1), ValueError, "deg"),
+        (lambda a: np.polyfit(a[0], a[1], 4, cov=True), ValueError, "exceed order"),
+        (lambda a: np.poly(a), ValueError, "square"),
         (lambda a: np.vander(a), ValueError, "one-dimensional"),
     ],
 )

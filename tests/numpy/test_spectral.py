@@ -414,3 +414,18 @@ def test_complex_matrices():
     assert bp.compile(np.linalg.matrix_rank)(np.outer(a[0], a[1])) == 1
     single = bp.compile(lambda a: np.linalg.norm(a, 2))(a.astype(np.complex64))
     assert single.dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3), (0, 2, 2)])
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_nothing_has_derivatives(shape, dtype):
+    a = np.zeros(shape, dtype)
+    for f in (
+        lambda x: sum(np.sum(y.real) for y in np.linalg.svd(x, full_matrices=False)),
+        lambda x: np.sum(np.linalg.svdvals(x)),
+        lambda x: np.sum(np.linalg.pinv(x).real),
+    ):
+        gradient = bp.grad(f)(a)
+        assert gradient.shape == shape and gradient.dtype == dtype
+        assert bp.jvp(f, (a,), (a,))[1] == 0
+        assert bp.hvp(f)(a, a).shape == shape

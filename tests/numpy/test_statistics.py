@@ -59,6 +59,23 @@ def test_weights(x):
         differentiable(lambda a: np.quantile(a, Q, 1, weights=W, **options), x)
 
 
+def test_weights_without_nan():
+    x = X.copy()
+    x[0, 1] = x[1, :3] = np.nan
+    x[2] = np.nan
+    options = {"method": "inverted_cdf", "axis": 1}
+    for q in (0.0, 0.3, 1.0):
+        for weights in (np.abs(X), W):
+            found = bp.compile(lambda a: np.nanquantile(a, q, weights=weights, **options))(x)
+            assert np.isnan(found[2])
+            # NumPy's own fails for matrices.
+            for row, weight, value in zip(x[:2], np.broadcast_to(weights, x.shape), found):  # noqa: B905
+                known = ~np.isnan(row)
+                expected = np.quantile(row[known], q, weights=weight[known], method="inverted_cdf")
+                assert value == expected
+    bp.check_grads(lambda a: np.nanpercentile(a, 30, weights=W, **options), (X,), order=2)
+
+
 VALUES = {
     "median": lambda a: (np.median(a), np.median(a, 0), np.median(a, 1, keepdims=True)),
     "median over axes": lambda a: np.median(a[None], (0, 2)),

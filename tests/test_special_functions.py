@@ -159,6 +159,38 @@ def test_parameter_of_gammainc(a):
     assert np.isclose(other, mixed, rtol=1e-11)
 
 
+def test_gammainc_of_large_parameters():
+    """Temme's expansion, near the mean and where hardly anything is left."""
+    a = 1.01e6
+    for step in (-20, -6, -1, -0.01, 0, 0.3, 2, 6):
+        x = a + step * np.sqrt(a)
+        with mp.workdps(40):
+            # The series of DLMF 8.11.4.
+            term = total = mp.mpf(1)
+            n = mp.mpf(a)
+            while term > total * mp.mpf(10) ** -38:
+                n += 1
+                term *= x / n
+                total += term
+            lower = total * mp.exp(a * mp.log(x) - x - mp.loggamma(mp.mpf(a) + 1))
+            upper = float(1 - lower)
+        np.testing.assert_allclose(ours.gammainc(a, x), float(lower), rtol=1e-13)
+        np.testing.assert_allclose(ours.gammaincc(a, x), upper, rtol=3e-13 * max(1, step))
+
+
+def test_gammainc_of_huge_parameters():
+    for a in (1e10, 1e13):
+        z = np.array([-3.0, -0.5, 0.5, 3])
+        p, q = ours.gammainc(a, a + z * np.sqrt(a)), ours.gammaincc(a, a + z * np.sqrt(a))
+        # The first terms of Edgeworth's series.
+        bell = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+        normal = theirs.ndtr(z) - bell * (z**2 - 1) / (3 * np.sqrt(a))
+        np.testing.assert_allclose(p, normal, rtol=1000 / a)
+        np.testing.assert_allclose(p + q, 1, rtol=1e-15)
+    for x, wanted in ((1e299, 0.0), (1.1e300, 1.0)):
+        assert ours.gammainc(1e300, x) == wanted and ours.gammaincc(1e300, x) == 1 - wanted
+
+
 @pytest.mark.parametrize("a", [(0.6, 1.4, 0.3), (3.0, 2.0, 0.8), (20.0, 35.0, 0.3)])
 def test_parameters_of_betainc(a):
     def regularised(s, t, x):

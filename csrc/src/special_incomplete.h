@@ -6,11 +6,13 @@
  * parameters (Algorithm 708, ACM TOMS 18, 1992).  Series and fractions run on truncated Taylor
  * polynomials in the parameters, so that a derivative costs no accuracy but what the function
  * itself has: no differences are taken.  The number of steps grows with the square root of the
- * parameters; where a few millions do not suffice, the result is NaN.
+ * parameters; where a few millions do not suffice, the result is NaN.  Values of the incomplete gamma
+ * functions for parameters above 1e6 are Temme's, in a fixed number of steps.
  *
- * Error of the values: below 10 ulp for parameters up to 100, then growing with the logarithm of the
- * result, 1e-13 of the value (of the smaller of it and its complement) up to 1e5.  Error of the
- * derivatives: 1e-13 of the largest of the derivative and the terms that it is made of. */
+ * Error of the values, relative, for parameters up to 1,000: of the gamma functions 4 ulp on average
+ * and 100 at most, of the beta function 14 and 100; 1e-13 up to 1e5, and 1e-13 of the gamma functions
+ * beyond.  Error of the derivatives: 1e-13 of the largest of the derivative and the terms that it is
+ * made of. */
 #ifndef PBP_SPECIAL_INCOMPLETE_H
 #define PBP_SPECIAL_INCOMPLETE_H
 
@@ -157,6 +159,30 @@ PBP_SPECIAL double pbp_gamma_fraction(int k, double a, double x)
     return (double)NAN;
 }
 
+/* P(a, x) or Q(a, x) for a > 1e6, by Temme's uniform expansion (DLMF 8.12.3 to 8.12.11): with e^2 / 2 =
+ * x/a - 1 - log(x/a), half an erfc of e sqrt(a / 2), and a rest with coefficients that are series in
+ * e.  Where the rest is not 0, |e| is below 0.04. */
+PBP_SPECIAL double pbp_gamma_large(double a, double x, int upper)
+{
+    double half = pbp_log1p_rest((x - a) / a, x / a), eta = sqrt(2.0 * half);
+    if (a * half > 800.0) {
+        return upper == (x < a) ? 1.0 : 0.0;
+    }
+    eta = x < a ? -eta : eta;
+    double c0 = 0x1.48c5892f7cd83p-15;
+    c0 = fma(c0, eta, -0x1.76e06fec7273bp-13);
+    c0 = fma(c0, eta, 0x1.71de3a556c734p-12);
+    c0 = fma(c0, eta, 0x1.2f684bda12f68p-10);
+    c0 = fma(c0, eta, -0x1.e573ac901e574p-7);
+    c0 = fma(c0, eta, 0x1.5555555555555p-4);
+    c0 = fma(c0, eta, -0x1.5555555555555p-2);
+    double c1 =
+        fma(fma(0x1.5ac056b015acp-9, eta, -0x1.c71c71c71c71cp-9), eta, -0x1.e573ac901e574p-10);
+    double rest = (c0 + c1 / a) * pbp_call_exp(-a * half) * 0x1.9884533d43651p-2 / sqrt(a);
+    double away = eta * sqrt(a / 2.0);
+    return upper ? 0.5 * pbp_erfc(away) + rest : 0.5 * pbp_erfc(-away) - rest;
+}
+
 /* Q(a, x) for a < 1 and x < a + 1, where P may be close to 1. */
 PBP_SPECIAL double pbp_gamma_small(double a, double x)
 {
@@ -193,6 +219,9 @@ PBP_SPECIAL double pbp_gamma_incomplete(double k, double a, double x, int upper)
     int lower = x < a + 1.0;
     if (lower && upper && order == 0 && a < 1.0) {
         return pbp_gamma_small(a, x);
+    }
+    if (order == 0 && a > 1e6) {
+        return pbp_gamma_large(a, x, upper);
     }
     value = lower ? pbp_gamma_series(order, a, x) : pbp_gamma_fraction(order, a, x);
     if (lower == !upper) {

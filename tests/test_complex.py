@@ -485,3 +485,26 @@ def test_numbers_that_simplify(number, dtype):
         if dtype is np.complex128 and (k != 8 or np.all(number)):
             # 0**z has none.
             bp.check_grads(total, (z,), order=1)
+
+
+CUTS = [
+    lambda z: np.sqrt(1 - z), lambda z: np.sqrt(1 + z), lambda z: np.log(0 - z),
+    lambda z: np.sqrt(z + np.float64(-5)), lambda z: np.sqrt(z - 5),
+    lambda z: np.sqrt(z.real - 5 + z * 1j), lambda z: np.sqrt(2 * z), lambda z: np.sqrt(z * 0.5),
+    lambda z: np.sqrt(z / 2), lambda z: np.sqrt(z / -2), lambda z: np.sqrt(-z),
+    lambda z: np.sqrt(np.conj(z)), lambda z: np.log(z * z), lambda z: np.sqrt(1 / z),
+    lambda z: np.arccos(z), lambda z: np.arcsin(1 - z), lambda z: np.arctanh(z - 1),
+    lambda z: (1 - z) ** 0.5, lambda z: np.sqrt((z.real - 5).astype(complex)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(CUTS)))
+def test_sides_of_branch_cuts(number):
+    """Arithmetic with real numbers gives zeros the signs that NumPy gives them."""
+    f = CUTS[number]
+    z = np.array([4 + 0j, complex(4, -0.0), complex(-4, -0.0), -4 + 0j])
+    found, wanted = bp.compile(f)(z), f(z)
+    np.testing.assert_allclose(found, wanted, rtol=1e-15)
+    np.testing.assert_array_equal(np.signbit(found.imag), np.signbit(wanted.imag))
+    native = bp.compile(f, backend="native")(z)
+    np.testing.assert_array_equal(native, found)

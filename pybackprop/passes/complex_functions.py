@@ -116,13 +116,25 @@ def in_values():
 @_rule(e.add)
 def add(a, b):
     """The sum, a + b."""
-    return _made(a, plus(a.re, b.re), plus(a.im, b.im))
+    return _made(a, _total(plus, a.re, b.re), _total(plus, a.im, b.im))
+
+
+def _total(combine, a, b):
+    """A plane of a sum or difference. A zero counts: 0 - 0 is not -0, nor is -0 + 0.
+
+    Square roots and logarithms tell by the sign of a zero on which side of their cut they are. Of
+    derivatives that does not matter.
+    """
+    if in_values() and (a is None) != (b is None):
+        a = constant(0, b.dtype) if a is None else a
+        b = constant(0, a.dtype) if b is None else b
+    return combine(a, b)
 
 
 @_rule(e.subtract)
 def subtract(a, b):
     """The difference, a - b."""
-    return _made(a, minus(a.re, b.re), minus(a.im, b.im))
+    return _made(a, _total(minus, a.re, b.re), _total(minus, a.im, b.im))
 
 
 @_rule(e.negative)
@@ -148,8 +160,14 @@ def multiply(a, b):
         if first is None and last is not None:
             first = _number(0, last)
         if im is not None and (a.im is None) != (b.im is None):
-            im = e.add(im, _number(0, im))
+            im = e.add(im, _zero_like(a.re if b.im is None else b.re, im))
     return _made(a, minus(first, last), im)
+
+
+def _zero_like(x, like):
+    """What the product of a plane and +0 is, x * 0: zeros with its signs; no NaN of infinities."""
+    zero = _number(0, like)
+    return zero if x is None else e.copysign(zero, x)
 
 
 @_rule(e.mulz)
@@ -180,8 +198,12 @@ def square(z):
 def divide(a, b):
     """The quotient a / b by Smith's method: no overflow where the quotient has none."""
     if b.im is None:
-        c = b.real()
-        return _made(a, *[None if p is None else e.divide(p, c) for p in (a.re, a.im)])
+        c, im = b.real(), a.im
+        if im is not None and in_values():
+            # Of (im - re (0 / c)) / c NumPy takes the zero for what it is.
+            nothing = _zero_like(a.re, im)
+            im = e.subtract(im, e.select(e.less(c, _number(0, c)), e.negative(nothing), nothing))
+        return _made(a, *[None if p is None else e.divide(p, c) for p in (a.re, im)])
     upper, ratio, scale = _smith(b)
     x, y = a.re, a.im
     if x is None and y is None:

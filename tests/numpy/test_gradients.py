@@ -119,3 +119,12 @@ def test_updates(name):
 )
 def test_conventions(function, x, expected):
     np.testing.assert_allclose(bp.grad(function)(np.array(x)), expected, rtol=1e-14)
+
+
+def test_hypot_at_zero():
+    """As the 2-norm: the middle of all slopes, and nothing of second order."""
+    f = lambda x: np.hypot(x[0], x[1])  # noqa: E731
+    np.testing.assert_array_equal(bp.grad(f)(np.zeros(2)), 0)
+    np.testing.assert_array_equal(bp.hessian(f)(np.zeros(2)), 0)
+    assert bp.jvp(f, (np.zeros(2),), (np.ones(2),))[1] == 0
+    np.testing.assert_allclose(bp.grad(f)(np.array([3.0, 4.0])), [0.6, 0.8], rtol=1e-15)

@@ -4,7 +4,9 @@ import numpy as np
 
 from ..base import constant, is_selective, product
 from .arithmetic import Elementwise, add, divide, multiply, negative, reciprocal, square, subtract
+from .comparisons import equal
 from .exponentials import sqrt
+from .selections import select
 
 
 class Sin(Elementwise):
@@ -84,12 +86,15 @@ class Arctan2(Elementwise):
 
 
 class Hypot(Elementwise):
-    """y = sqrt(a**2 + b**2) without overflow. Partials: a / y and b / y."""
+    """y = sqrt(a**2 + b**2) without overflow. Partials: a / y and b / y, 0 where y is 0."""
 
     name, instruction, arity, function = "hypot", "HYPOT", 2, np.hypot
 
     def partials(self, a, b, *, y):
-        return (divide(a, y), divide(b, y))
+        zero, one = constant(0, y.dtype), constant(1, y.dtype)
+        flat = equal(y, zero)
+        safe = select(flat, one, y)
+        return (select(flat, zero, divide(a, safe)), select(flat, zero, divide(b, safe)))
 
 
 class Sinh(Elementwise):

@@ -30,6 +30,9 @@ CONTINUOUS = {
     "halfnorm": (rng.uniform(0.02, 4, 9), ()),
     "halfcauchy": (rng.uniform(0.02, 9, 9), ()),
     "vonmises": (rng.uniform(-3, 3, 9), (1.8,)),
+    "gumbel_l": (rng.normal(size=9) * 2, ()),
+    "gennorm": (rng.normal(size=9) * 2, (1.4,)),
+    "wrapcauchy": (rng.uniform(0.1, 6, 9), (0.6,)),
 }
 DISCRETE = {
     "poisson": ([0, 1, 4, 9], (3.3,)),
@@ -43,15 +46,14 @@ METHODS = ("logpdf", "pdf", "cdf", "sf", "logcdf", "logsf")
 
 
 def has(name, method):
-    if name == "t" or (name == "vonmises" and method != "ppf"):
+    if name in ("t", "vonmises", "wrapcauchy"):
         return method in ("logpdf", "pdf")
-    return not (
-        name == "vonmises"
-        or (name in ("gamma", "chi2", "invgamma", "beta", "truncnorm") and method == "ppf")
-    )
+    if name in ("gamma", "chi2", "invgamma", "beta", "truncnorm", "gennorm"):
+        return method not in ("ppf", "isf")
+    return name != "halfcauchy" or method != "isf"
 
 
-@pytest.mark.parametrize("method", [*METHODS, "ppf"])
+@pytest.mark.parametrize("method", [*METHODS, "ppf", "isf"])
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_values(name, method):
     x, shapes = CONTINUOUS[name]
@@ -60,14 +62,14 @@ def test_values(name, method):
         with pytest.raises(NotImplementedError, match=name):
             function(x, *shapes)
         return
-    if method == "ppf":
+    if method in ("ppf", "isf"):
         x = np.array([0.0, 1e-9, 0.2, 0.5, 0.8, 1 - 1e-9, 1.0, -0.1, 1.1, np.nan])
     for given in ({}, {"loc": 0.25, "scale": 1.75}):
-        moved = x if method == "ppf" or not given else 0.25 + 1.75 * x
+        moved = x if method in ("ppf", "isf") or not given else 0.25 + 1.75 * x
         wanted = getattr(getattr(theirs, name), method)(moved, *shapes, **given)
         found = function(moved, *shapes, **given)
         # SciPy rounds (1 + q) / 2 and pi q / 2 before it goes on.
-        rtol = 3e-7 if name.startswith("half") and method == "ppf" else 2e-12
+        rtol = 3e-7 if name.startswith("half") and method in ("ppf", "isf") else 2e-12
         np.testing.assert_allclose(found, wanted, rtol=rtol, atol=1e-13)
         # By position, traced, with names; float32 stays float32.
         np.testing.assert_array_equal(function(moved, *shapes, *given.values()), found)

@@ -7,9 +7,9 @@ parameter, where their formulas are: a log-density that exists to second order i
 kind           distributions
 =============  ===================================================================================
 continuous     ``norm t cauchy laplace logistic lognorm expon gamma chi2 invgamma beta uniform
-               truncnorm weibull_min pareto gumbel_r halfnorm halfcauchy vonmises`` with
-               ``logpdf``, ``pdf`` and, where there are formulas, ``cdf``, ``sf``, ``logcdf``,
-               ``logsf``, ``ppf``
+               truncnorm weibull_min pareto gumbel_r gumbel_l halfnorm halfcauchy vonmises
+               gennorm wrapcauchy`` with ``logpdf``, ``pdf`` and, where there are formulas,
+               ``cdf``, ``sf``, ``logcdf``, ``logsf``, ``ppf``, ``isf``
 discrete       ``poisson bernoulli binom nbinom geom betabinom`` with ``logpmf``, ``pmf`` and mostly
                ``cdf``, ``sf``
 of vectors     ``multivariate_normal multinomial dirichlet``
@@ -36,6 +36,8 @@ from ._continuous import (
     chi2,
     expon,
     gamma,
+    gennorm,
+    gumbel_l,
     gumbel_r,
     halfcauchy,
     halfnorm,
@@ -50,13 +52,14 @@ from ._continuous import (
     uniform,
     vonmises,
     weibull_min,
+    wrapcauchy,
 )
 from ._discrete import bernoulli, betabinom, binom, geom, nbinom, poisson
 from ._multivariate import dirichlet, multinomial, multivariate_normal
 
 __all__ = [
     "bernoulli", "beta", "betabinom", "binom", "cauchy", "chi2", "dirichlet", "expon", "gamma",
-    "geom", "gumbel_r", "halfcauchy", "halfnorm", "invgamma", "laplace", "logistic", "lognorm",
-    "multinomial", "multivariate_normal", "nbinom", "norm", "pareto", "poisson", "t", "truncnorm",
-    "uniform", "vonmises", "weibull_min",
+    "gennorm", "geom", "gumbel_l", "gumbel_r", "halfcauchy", "halfnorm", "invgamma", "laplace",
+    "logistic", "lognorm", "multinomial", "multivariate_normal", "nbinom", "norm", "pareto",
+    "poisson", "t", "truncnorm", "uniform", "vonmises", "weibull_min", "wrapcauchy",
 ]  # fmt: skip

@@ -114,7 +114,7 @@ class Continuous(Distribution):
 
     Formulas take the standardised operand and the shape parameters: ``density`` (its logarithm)
     and, where they exist, ``log_below``, ``log_above``, ``below``, ``above`` (of the distribution
-    function) and ``quantile``.
+    function), ``quantile`` and ``upper_quantile``, of the probability of more.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class Continuous(Distribution):
     """
 
     low, high, inside = -math.inf, math.inf, 0.5
-    below = above = log_below = log_above = quantile = None
+    below = above = log_below = log_above = quantile = upper_quantile = None
 
     logpdf = _method("logpdf", "The logarithm of the density.")
     pdf = _method("pdf", "The density.")
@@ -134,6 +134,7 @@ class Continuous(Distribution):
     logcdf = _method("logcdf", "The logarithm of the probability of no more than x.")
     logsf = _method("logsf", "The logarithm of the probability of more than x.")
     ppf = _method("ppf", "The quantile of a probability, NaN outside [0, 1].")
+    isf = _method("isf", "What is exceeded with a probability, NaN outside [0, 1].")
 
     def check(self, *shapes):
         """The shape parameters, NaN where they are not allowed."""
@@ -222,11 +223,15 @@ class Continuous(Distribution):
         return self._guarded(formula, x, given, 0.0, -math.inf)
 
     def _ppf_of(self, q, given):
-        if self.quantile is None:
-            raise NotImplementedError(f"{self.name}.ppf has no formula here")
+        return self._quantile_of(self._pick("ppf", (self.quantile, _same)), q, given)
+
+    def _isf_of(self, q, given):
+        return self._quantile_of(self._pick("isf", (self.upper_quantile, _same)), q, given)
+
+    def _quantile_of(self, formula, q, given):
         shapes = self.check(*[given[n] for n in self.shapes])
         q = valid(q, lambda v: (v >= 0) & (v <= 1))
-        value = self.quantile(q, *shapes)
+        value = formula(q, *shapes)
         if "scale" in given:
             value = ew.multiply(value, positive(given["scale"]))
         return ew.add(value, given["loc"]) if "loc" in given else value

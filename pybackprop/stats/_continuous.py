@@ -41,6 +41,9 @@ class Norm(Continuous):
     def quantile(self, q):
         return sp.ndtri(q)
 
+    def upper_quantile(self, q):
+        return ew.negative(self.quantile(q))
+
 
 class StudentT(Continuous):
     """Student's t distribution with df degrees of freedom.
@@ -82,6 +85,9 @@ class Cauchy(Continuous):
     def quantile(self, q):
         return _tangent(plus(q, -0.5), ew.subtract(like(1, q), q), q)
 
+    def upper_quantile(self, q):
+        return ew.negative(self.quantile(q))
+
 
 class Laplace(Continuous):
     """The double exponential distribution, p(z) = exp(-|z|) / 2; its slope at 0 is 0."""
@@ -115,6 +121,9 @@ class Laplace(Continuous):
         rest = ew.subtract(like(2, q), ew.select(upper, twice, like(1, q)))
         return ew.select(upper, ew.negative(ew.log(rest)), lower)
 
+    def upper_quantile(self, q):
+        return ew.negative(self.quantile(q))
+
 
 class Logistic(Continuous):
     """The logistic distribution, p(z) = exp(-z) / (1 + exp(-z))**2."""
@@ -138,6 +147,9 @@ class Logistic(Continuous):
 
     def quantile(self, q):
         return logit.traced(q)
+
+    def upper_quantile(self, q):
+        return ew.negative(self.quantile(q))
 
 
 class Lognorm(Continuous):
@@ -171,6 +183,9 @@ class Lognorm(Continuous):
     def quantile(self, q, s):
         return ew.exp(ew.multiply(s, sp.ndtri(q)))
 
+    def upper_quantile(self, q, s):
+        return ew.reciprocal(self.quantile(q, s))
+
 
 class Expon(Continuous):
     """The exponential distribution, p(z) = exp(-z) for z >= 0; scale is the mean."""
@@ -195,6 +210,9 @@ class Expon(Continuous):
 
     def quantile(self, q):
         return ew.negative(ew.log1p(ew.negative(q)))
+
+    def upper_quantile(self, q):
+        return ew.negative(ew.log(q))
 
 
 class Gamma(Continuous):
@@ -286,6 +304,9 @@ class Uniform(Continuous):
     def quantile(self, q):
         return q
 
+    def upper_quantile(self, q):
+        return ew.subtract(like(1, q), q)
+
 
 class Truncnorm(Continuous):
     """The normal distribution on [a, b], in standard deviations from the mean."""
@@ -361,6 +382,9 @@ class WeibullMin(Continuous):
     def quantile(self, q, c):
         return ew.power(ew.negative(ew.log1p(ew.negative(q))), ew.reciprocal(c))
 
+    def upper_quantile(self, q, c):
+        return ew.power(ew.negative(ew.log(q)), ew.reciprocal(c))
+
 
 class Pareto(Continuous):
     """The Pareto distribution, p(z) = b z**-(b+1) for z >= 1."""
@@ -383,6 +407,9 @@ class Pareto(Continuous):
     def quantile(self, q, b):
         return ew.exp(ew.negative(ew.divide(ew.log1p(ew.negative(q)), b)))
 
+    def upper_quantile(self, q, b):
+        return ew.exp(ew.negative(ew.divide(ew.log(q), b)))
+
 
 class GumbelR(Continuous):
     """The Gumbel distribution of maxima, p(z) = exp(-z - exp(-z))."""
@@ -403,6 +430,76 @@ class GumbelR(Continuous):
 
     def quantile(self, q):
         return ew.negative(ew.log(ew.negative(ew.log(q))))
+
+    def upper_quantile(self, q):
+        return ew.negative(ew.log(ew.negative(ew.log1p(ew.negative(q)))))
+
+
+class GumbelL(Continuous):
+    """The Gumbel distribution of minima, p(z) = exp(z - exp(z))."""
+
+    name = "gumbel_l"
+
+    def density(self, z):
+        return ew.subtract(z, ew.exp(z))
+
+    def below(self, z):
+        return ew.negative(ew.expm1(self.log_above(z)))
+
+    def log_below(self, z):
+        return log1mexp(self.log_above(z))
+
+    def log_above(self, z):
+        return ew.negative(ew.exp(z))
+
+    def quantile(self, q):
+        return ew.log(ew.negative(ew.log1p(ew.negative(q))))
+
+    def upper_quantile(self, q):
+        return ew.log(ew.negative(ew.log(q)))
+
+
+class Gennorm(Continuous):
+    """The generalised normal distribution, p(z) = beta exp(-|z|**beta) / (2 gamma(1 / beta))."""
+
+    name, shapes = "gennorm", ("beta",)
+
+    def _power(self, z, beta):
+        return ew.power(ew.abs_(z), beta)
+
+    def density(self, z, beta):
+        norm = ew.subtract(ew.log(beta), sp.lgamma(ew.reciprocal(beta)))
+        return ew.subtract(plus(norm, -math.log(2)), self._power(z, beta))
+
+    def _half(self, z, beta):
+        return times(sp.gammaincc.at(0, ew.reciprocal(beta), self._power(z, beta)), 0.5)
+
+    def below(self, z, beta):
+        half = self._half(z, beta)
+        return ew.select(ew.less(z, like(0, z)), half, ew.subtract(like(1, half), half))
+
+    def above(self, z, beta):
+        return self.below(ew.negative(z), beta)
+
+
+class Wrapcauchy(Continuous):
+    """The wrapped Cauchy distribution on [0, 2 pi], with 0 < c < 1.
+
+    p(z) = (1 - c**2) / (2 pi (1 + c**2 - 2 c cos(z))).
+    """
+
+    name, shapes = "wrapcauchy", ("c",)
+    low, high, inside = 0.0, 2 * math.pi, 1.0
+
+    def check(self, c):
+        return (valid(c, lambda v: (v > 0) & (v < 1)),)
+
+    def density(self, z, c):
+        # 1 + c**2 - 2 c cos(z) = (1 - c)**2 + 4 c sin(z / 2)**2
+        near = ew.square(ew.subtract(like(1, c), c))
+        far = ew.multiply(times(c, 4), ew.square(ew.sin(times(z, 0.5))))
+        mass = ew.add(ew.log1p(ew.negative(c)), ew.log1p(c))
+        return ew.subtract(plus(mass, -math.log(2 * math.pi)), ew.log(ew.add(near, far)))
 
 
 class Halfnorm(Continuous):
@@ -425,6 +522,9 @@ class Halfnorm(Continuous):
 
     def quantile(self, q):
         return times(sp.erfinv(q), math.sqrt(2))
+
+    def upper_quantile(self, q):
+        return times(sp.erfcinv(q), math.sqrt(2))
 
 
 class Halfcauchy(Continuous):
@@ -468,4 +568,4 @@ norm, t, cauchy, laplace, logistic = Norm(), StudentT(), Cauchy(), Laplace(), Lo
 lognorm, expon, gamma, chi2, invgamma = Lognorm(), Expon(), Gamma(), Chi2(), Invgamma()
 beta, uniform, truncnorm, weibull_min = Beta(), Uniform(), Truncnorm(), WeibullMin()
 pareto, gumbel_r, halfnorm, halfcauchy = Pareto(), GumbelR(), Halfnorm(), Halfcauchy()
-vonmises = Vonmises()
+vonmises, gumbel_l, gennorm, wrapcauchy = Vonmises(), GumbelL(), Gennorm(), Wrapcauchy()

@@ -404,3 +404,40 @@ def test_integers_and_widening():
 def test_misuse(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("backend", ["interpreter", "native"])
+def test_truth_values_of_whole_numbers_in_frames(backend):
+    """Such a truth value is made by an array instruction and kept as a number for the other sweep."""
+
+    def f(x, n):
+        def step(carry, k):
+            v, before = carry
+            hit = np.equal(k, n)
+            some = np.any(np.array([1, 2]) * k == n)
+            return (np.where(hit, v * 2, v + before * x) + some * x, hit), k > n
+
+        (v, _), ys = bp.scan(step, (x, False), np.arange(5))
+        return v + np.sum(ys) * x
+
+    for n in (2, 4):
+        value, slope = bp.value_and_grad(f, backend=backend)(1.5, n)
+        np.testing.assert_allclose(value, f_expected(1.5, n), rtol=1e-15)
+        np.testing.assert_allclose(slope, f_expected(1.0, n), rtol=1e-15)
+
+
+def f_expected(x, n):
+    v, before, later = x, False, 0
+    for k in range(5):
+        v = (v * 2 if k == n else v + before * x) + (n in (k, 2 * k)) * x
+        before = k == n
+        later += k > n
+    return v + later * x
+
+
+def test_determinant_of_one_complex_number():
+    """Its derivative is a loop over one column."""
+    a = np.array([[1 + 2j]])
+    np.testing.assert_array_equal(bp.grad(np.linalg.det, holomorphic=True)(a.copy()), 1)
+    gradient = bp.grad(lambda a: np.linalg.slogdet(a)[1])(a)
+    np.testing.assert_allclose(gradient, 1 / a, rtol=1e-15)

@@ -118,7 +118,9 @@ class Storage:
         """
         place, adding = self.destination(value)
         self.refs[value] = place
-        if (adding and not adds) or (contiguous and not place.is_contiguous()):
+        # A truth value that is carried as a number is made as a byte first.
+        unfit = place.truth or (contiguous and not place.is_contiguous())
+        if (adding and not adds) or unfit:
             temporary = self.fresh(value)
             emit(temporary, False)
             self.copy(place, temporary, add=adding)

@@ -408,7 +408,7 @@ def test_misuse(call, error, text):
 
 @pytest.mark.parametrize("backend", ["interpreter", "native"])
 def test_truth_values_of_whole_numbers_in_frames(backend):
-    """Such a truth value is made by an array instruction and kept as a number for the other sweep."""
+    """Such a truth value is made by an array instruction and kept as a number."""
 
     def f(x, n):
         def step(carry, k):

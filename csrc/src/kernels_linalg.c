@@ -37,15 +37,19 @@
     case PBP_ROW_##row:                                                                            \
         return single ? LINALG_PASTE(name##_f32, PBP_ISA) : LINALG_PASTE(name##_f64, PBP_ISA)
 
-#define DECLARE(name)                                                                              \
-    pbp_status LINALG_PASTE(name, PBP_ISA)(const pbp_array_op *op, pbp_sweep *sweep, char *d,      \
-                                           const char *a, const char *b);
-#define DECLARE_BOTH(name) DECLARE(name##_f32) DECLARE(name##_f64)
-DECLARE_BOTH(pbp_qr)
-DECLARE_BOTH(pbp_svd)
-DECLARE_BOTH(pbp_eigh)
-DECLARE_BOTH(pbp_eig)
-DECLARE_BOTH(pbp_expm)
+/* Of general eigenvalues there is no form with the longest vectors: see CMakeLists.txt. */
+#ifndef PBP_GENERAL_ISA
+#define PBP_GENERAL_ISA PBP_ISA
+#endif
+#define DECLARE(name, isa)                                                                         \
+    pbp_status LINALG_PASTE(name, isa)(const pbp_array_op *op, pbp_sweep *sweep, char *d,          \
+                                       const char *a, const char *b);
+#define DECLARE_BOTH(name, isa) DECLARE(name##_f32, isa) DECLARE(name##_f64, isa)
+DECLARE_BOTH(pbp_qr, PBP_ISA)
+DECLARE_BOTH(pbp_svd, PBP_ISA)
+DECLARE_BOTH(pbp_eigh, PBP_ISA)
+DECLARE_BOTH(pbp_eig, PBP_GENERAL_ISA)
+DECLARE_BOTH(pbp_expm, PBP_ISA)
 
 pbp_sweep_kernel PBP_ISA_NAME(pbp_linalg_find)(uint32_t row, uint32_t dtype)
 {
@@ -60,7 +64,9 @@ pbp_sweep_kernel PBP_ISA_NAME(pbp_linalg_find)(uint32_t row, uint32_t dtype)
         FIND_CASE(QR, pbp_qr);
         FIND_CASE(SVD, pbp_svd);
         FIND_CASE(EIGH, pbp_eigh);
-        FIND_CASE(EIG, pbp_eig);
+    case PBP_ROW_EIG:
+        return single ? LINALG_PASTE(pbp_eig_f32, PBP_GENERAL_ISA)
+                      : LINALG_PASTE(pbp_eig_f64, PBP_GENERAL_ISA);
         FIND_CASE(EXPM, pbp_expm);
     default:
         return NULL;

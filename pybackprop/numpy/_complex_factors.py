@@ -63,6 +63,36 @@ def qr(a, k):
     return q, systems.masked(r, ~below)
 
 
+def complement(q, a):
+    """Orthonormal columns beside those of q, which stand for the columns of (..., m, n) matrices.
+
+    Of real matrices they are those that LAPACK has. A change of q carries them along: what is in
+    the space of q is taken off, and they are made orthonormal again.
+    """
+    m, n = q.shape[-2:]
+    fixed, real = ew.stop_gradient(q), a.dtype.kind != "c"
+    if real:
+        whole, _ = spectral.qr(ew.stop_gradient(a), k=m)
+        beside = shaping.slice_axis(whole, whole.ndim - 1, n, m)
+    else:
+        eye = constant(np.eye(m, dtype=a.dtype))
+        candidates = ew.subtract(eye, systems.times(fixed, adjoint(fixed)))
+        beside = _columns(candidates, _chosen(candidates, m - n))
+        beside = systems.times(beside, _orthonormal(beside))
+    turn = systems.turned if real else adjoint
+    beside = ew.subtract(beside, systems.times(q, systems.times(turn(q), beside)))
+    gram = systems.times(turn(beside), beside)
+    unit = broadcast(constant(np.eye(m - n, dtype=a.dtype)), gram.shape)
+    if real:
+        factor = systems.cholesky(gram)
+        back = systems.triangular_solve(
+            factor, unit, lower=True, transposed=False, unit=False, checked=False
+        )
+    else:
+        back = triangular_solve(cholesky(gram), unit, lower=True)
+    return systems.times(beside, turn(back))
+
+
 # ---- planes of two ------------------------------------------------------------------------------
 
 

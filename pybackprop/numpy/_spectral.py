@@ -34,8 +34,10 @@ def singular_values_of(a):
 def qr(a, mode="reduced"):
     """QR factors, see ``numpy.linalg.qr``; modes 'reduced', 'complete' and 'r'.
 
-    Differentiable but for mode 'complete' of matrices with more rows than columns. Where the first
-    min(m, n) columns are dependent, the derivative is not finite.
+    Where the first min(m, n) columns are dependent, the derivative is not finite. In mode
+    'complete' of matrices with more rows than columns the further columns of q are a basis of what
+    is left; their derivative is that of a basis that is carried along, which serves functions that
+    do not depend on the choice.
 
     References
     ----------
@@ -50,16 +52,14 @@ def qr(a, mode="reduced"):
     (a,) = floats_or_complex(a)
     require_stacked(a, square=False)
     m, n = a.shape[-2:]
-    k = m if mode == "complete" else min(m, n)
-    if a.dtype.kind == "c":
-        if k > n:
-            unsupported(
-                "mode 'complete' of qr takes complex matrices with no more rows than columns"
-            )
-        q, r = _factors.qr(a, k)
-    else:
-        q, r = spectral.qr(a, k=k)
-    return r if mode == "r" else QRResult(q, r)
+    k = min(m, n)
+    q, r = _factors.qr(a, k) if a.dtype.kind == "c" else spectral.qr(a, k=k)
+    if mode == "r":
+        return r
+    if mode == "complete" and m > n:
+        q = concatenate(q, _factors.complement(q, a), axis=q.ndim - 1)
+        r = concatenate(r, zeros((*a.shape[:-2], m - n, n), a.dtype), axis=r.ndim - 2)
+    return QRResult(q, r)
 
 
 @surface()

@@ -54,9 +54,10 @@ def test_qr(shape):
     assert_orthonormal(q)
     np.testing.assert_allclose(np.abs(r), np.abs(np.linalg.qr(a)[1]), rtol=1e-10, atol=1e-13)
     np.testing.assert_array_equal(r, np.triu(r))
-    if shape[-2] > shape[-1]:
-        with pytest.raises(bp.errors.UnsupportedError, match="complete"):
-            bp.compile(lambda x: np.linalg.qr(x, mode="complete"))(a)
+    q, r = bp.compile(lambda x: np.linalg.qr(x, mode="complete"))(a)
+    assert q.shape == (*shape[:-1], shape[-2]) and r.shape == shape
+    np.testing.assert_allclose(q @ r, a, rtol=1e-12, atol=1e-13)
+    assert_orthonormal(q)
 
 
 def matrices(n):
@@ -212,3 +213,17 @@ def test_vmap():
     np.testing.assert_allclose(a @ v, v * w[:, None, :], atol=1e-12)
     u, s, vh = bp.vmap(np.linalg.svd)(a)
     np.testing.assert_allclose((u * s[:, None, :]) @ vh, a, atol=1e-12)
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+def test_derivative_of_what_completes_columns(complex_):
+    """By a function that does not depend on the choice of the basis: a projector."""
+    x, y = np.random.default_rng(4).normal(size=(2, 5, 2))
+    weights = np.random.default_rng(5).normal(size=(5, 5))
+
+    def f(x, y):
+        q, r = np.linalg.qr(x + 1j * y if complex_ else x + y, mode="complete")
+        projector = q[:, 2:] @ adjoint(q[:, 2:])
+        return np.sum(np.real(projector * weights) ** 2) + np.sum(np.abs(r) ** 3)
+
+    bp.check_grads(f, (x, y), order=2)

@@ -36,9 +36,9 @@ from .primitives import shaping, spectral, systems
 from .primitives.base import zeros
 
 __all__ = [
-    "block_diag", "cho_factor", "cho_solve", "cholesky", "det", "eigh", "eigvalsh", "expm", "inv",
-    "lstsq", "lu_factor", "lu_solve", "norm", "pinv", "qr", "solve", "solve_triangular", "svd",
-    "svdvals", "toeplitz",
+    "block_diag", "cho_factor", "cho_solve", "cholesky", "det", "eig", "eigh", "eigvals",
+    "eigvalsh", "expm", "inv", "lstsq", "lu_factor", "lu_solve", "norm", "pinv", "qr", "solve",
+    "solve_triangular", "svd", "svdvals", "toeplitz",
 ]  # fmt: skip
 
 
@@ -293,6 +293,34 @@ def eigvalsh(a, b=None, lower=True, overwrite_a=False, overwrite_b=False, type=1
              check_finite=True):  # fmt: skip
     """Eigenvalues of symmetric matrices, ascending, see ``scipy.linalg.eigvalsh``."""
     return eigh.traced(a, b, lower, True, type=type)
+
+
+@surface(2)
+def eig(a, b=None, left=False, right=True, overwrite_a=False, overwrite_b=False,
+        check_finite=True, homogeneous_eigvals=False):  # fmt: skip
+    """Eigenvalues and right vectors of square matrices, see ``scipy.linalg.eig``.
+
+    ``b``, a regular matrix, makes it the problem ``a v = w b v``. Vectors are normalised as
+    :func:`pybackprop.numpy.linalg.eig` says.
+
+    Raises
+    ------
+    UnsupportedError
+        For left vectors and homogeneous eigenvalues.
+    """
+    if left or homogeneous_eigvals:
+        unsupported("eig gives right vectors and plain eigenvalues only")
+    if b is not None:
+        a = _solve.traced(b, a)
+    if not right:
+        return _spectral.eigvals.traced(a)
+    return tuple(_spectral.eig.traced(a))
+
+
+@surface(2)
+def eigvals(a, b=None, overwrite_a=False, check_finite=True, homogeneous_eigvals=False):
+    """Eigenvalues of square matrices, see ``scipy.linalg.eigvals`` and :func:`eig`."""
+    return eig.traced(a, b, right=False, homogeneous_eigvals=homogeneous_eigvals)
 
 
 @surface()

@@ -263,3 +263,16 @@ def test_equal_eigenvalues_of_complex_matrices():
     gradient = bp.grad(total, holomorphic=True)
     np.testing.assert_allclose(gradient(a), 2 * a.T, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(gradient(2j * np.eye(3)), 4j * np.eye(3), atol=1e-14)
+
+
+def test_problems_by_the_names_of_scipy():
+    b = normal(4, 4) + 3 * np.eye(4)
+    for a in (A, COMPLEX):
+        w, v = bp.linalg.eig(a)
+        assert residual(a, w, v) < 1e-13
+        np.testing.assert_array_equal(bp.linalg.eigvals(a), bp.compile(np.linalg.eigvals)(a))
+        w, v = bp.compile(bp.linalg.eig)(a, b)
+        np.testing.assert_allclose(a @ v, b @ v * w, atol=1e-12)
+    bp.check_grads(lambda a, b: bp.linalg.eigvals(a, b), (A, b), order=2)
+    with pytest.raises(bp.errors.UnsupportedError, match="right vectors"):
+        bp.linalg.eig(A, left=True)

@@ -86,7 +86,7 @@ format: $(VENV)/.stamp-lint
 
 typing: $(VENV)/.stamp-lint
 	mypy
-	if [ -d tests/typing ]; then mypy tests/typing && pyright --pythonpath $(BIN)/python; fi
+	pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.stamp-bench
 	$(BIN)/python benchmarks/run.py $(BENCHFLAGS)

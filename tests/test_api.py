@@ -1,6 +1,9 @@
 """Compiled functions: signatures, static arguments, results, bind, what can be inspected."""
 
+import ast
 import functools
+import inspect
+import pathlib
 
 import numpy as np
 import pytest
@@ -302,3 +305,31 @@ def test_tangents_with_keys_in_another_order():
     assert (y, y_dot) == (20.0, 4.0)
     _, pullback = bp.vjp(lambda x: {"p": x * x, "q": 3.0 * x}, 2.0)
     assert pullback({"q": 1.0, "p": 0.0}) == (3.0,)
+
+
+def test_types_describe_what_there_is():
+    """The stub has the public names, and functions with the parameters that they take."""
+    path = pathlib.Path(bp.__file__).with_name("__init__.pyi")
+    tree = ast.parse(path.read_text())
+    (names,) = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+    ]
+    assert sorted(names) == sorted(bp.__all__)
+    options = {"backend", "threads", "static_argnums"}
+    described = set()
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        described.add(node.name)
+        parameters = inspect.signature(getattr(bp, node.name)).parameters
+        taken = set(parameters) - {"options"}
+        if "options" in parameters:
+            taken |= options
+        arguments = node.args
+        found = {a.arg for a in (*arguments.args, *arguments.kwonlyargs)}
+        found |= {a.arg for a in (arguments.vararg, arguments.kwarg) if a is not None}
+        assert found == taken, node.name
+    functions = {name for name in bp.__all__ if inspect.isfunction(getattr(bp, name))}
+    assert described == functions

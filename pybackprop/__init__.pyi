@@ -146,6 +146,7 @@ def hessian(
 def hvp(
     function: Callable[..., Any],
     argnums: _Numbers = 0,
+    holomorphic: bool = False,
     *,
     backend: _Backend = ...,
     threads: int = ...,

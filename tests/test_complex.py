@@ -508,3 +508,19 @@ def test_sides_of_branch_cuts(number):
     np.testing.assert_array_equal(np.signbit(found.imag), np.signbit(wanted.imag))
     native = bp.compile(f, backend="native")(z)
     np.testing.assert_array_equal(native, found)
+
+
+def test_second_derivatives_of_holomorphic_functions():
+    z = np.array([0.3 - 1.2j, -0.7 + 0.4j])
+    v = np.array([1.0 + 0.5j, -2j])
+
+    def f(z):
+        return np.sum(np.exp(z)) * z[0] + z[0] * z[1] ** 2
+
+    e = np.exp(z)
+    hessian = np.diag(e * z[0]) + np.outer([1, 0], e) + np.outer(e, [1, 0])
+    hessian += np.array([[0, 2 * z[1]], [2 * z[1], 2 * z[0]]])
+    np.testing.assert_allclose(bp.hvp(f, holomorphic=True)(z, v), hessian @ v, rtol=1e-13)
+    np.testing.assert_allclose(bp.hessian(f, holomorphic=True)(z), hessian, rtol=1e-13)
+    with pytest.raises(bp.errors.DifferentiationError, match="holomorphic"):
+        bp.hvp(f)(z, v)

@@ -203,8 +203,20 @@ def _record_pullback(function):
     return recorded
 
 
-def hvp(function, argnums=0, **options):
+def hvp(function, argnums=0, holomorphic=False, **options):
     """The product of the Hessian of a scalar function with a vector.
+
+    Parameters
+    ----------
+    function : callable
+        Returns a floating scalar.
+    argnums : int
+        The argument to differentiate by twice.
+    holomorphic : bool
+        Whether the function is complex-differentiable from complex to complex: then the product is
+        that with its complex second derivative.
+    **options
+        As for :func:`.compile`.
 
     Returns
     -------
@@ -215,7 +227,7 @@ def hvp(function, argnums=0, **options):
     ----------
     Pearlmutter, B. A. (1994). Fast exact multiplication by the Hessian. Neural Computation 6(1).
     """
-    gradient = grad(function, argnums).function
+    gradient = grad(function, argnums, holomorphic=holomorphic).function
 
     def recorded(*args):
         *primals, direction = args
@@ -226,4 +238,4 @@ def hvp(function, argnums=0, **options):
 
         return _record_jvp(along)((primals[index],), (direction,))[1]
 
-    return Compiled(named_after(recorded, function, "hvp", argnums), **options)
+    return Compiled(named_after(recorded, function, "hvp", argnums, holomorphic), **options)

@@ -21,3 +21,7 @@ settings.load_profile("repeatable")
 
 # Processes that tests start import the package that is installed, not the sources beside them.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+
+# For type checkers: `make typing`.
+collect_ignore = ["typing"]

@@ -178,3 +178,34 @@ def test_many_short_rows_side_by_side(n):
             np.testing.assert_allclose(made, function(a, -1), rtol=1e-13, atol=1e-14)
     made = both(lambda x, y: np.sum(x * y, -1), x, y)
     np.testing.assert_allclose(made, np.sum(x * y, -1), rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_stacks_of_narrow_products_of_one_matrix(dtype):
+    """They are done together: the bits of each alone, the last rows of a block included."""
+    for m, n, k, count in itertools.product((16, 64, 65, 66, 130), (2, 3, 8), (2, 12, 64), (2, 9)):
+        a = RNG.normal(size=(m, k)).astype(dtype)
+        b = RNG.normal(size=(count, k, n)).astype(dtype)
+        made = bp.compile(np.matmul)(a, b)
+        alone = bp.compile(np.matmul)
+        for i in range(count):
+            np.testing.assert_array_equal(made[i], alone(a, b[i]))
+        exact = a.astype(np.longdouble) @ b.astype(np.longdouble)
+        np.testing.assert_allclose(made, exact, rtol=0, atol=k * 8 * np.finfo(dtype).eps)
+        turned = bp.compile(lambda a, b: a @ np.swapaxes(b, 1, 2))(a, np.swapaxes(b, 1, 2).copy())
+        np.testing.assert_array_equal(turned, made)
+        added = bp.compile(lambda a, b, c: c + a @ b)(a, b, made)
+        np.testing.assert_allclose(added, 2 * made, rtol=8 * np.finfo(dtype).eps, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_times_a_small_square_matrix(dtype):
+    for m, k in itertools.product((8, 15, 16, 32, 33, 100), (2, 3, 4)):
+        a, b, c = (RNG.normal(size=s).astype(dtype) for s in ((m, k), (k, k), (m, k)))
+        for function in (lambda a, b, c: a @ b, lambda a, b, c: a @ b.T, lambda a, b, c: c + a @ b):
+            made, pairs = both(function, a, b, c), bp.compile(function)
+            for i in range(0, m - 1, 2):
+                two = slice(i, i + 2)
+                np.testing.assert_array_equal(made[two], pairs(a[two], b, c[two]))
+            exact = function(*(v.astype(np.longdouble) for v in (a, b, c)))
+            np.testing.assert_allclose(made, exact, rtol=0, atol=32 * np.finfo(dtype).eps)

@@ -120,9 +120,9 @@ class Hand(Problem):
         def hand(x, relative, inverse, weights, vertices, points, u=None):
             theta = x if u is None else x[2:]
             transforms = pose(xp, theta, relative) @ inverse
-            blended = weights @ xp.reshape(transforms[:, :3, :], (BONES, 12))
-            blended = xp.reshape(blended, (*vertices.shape[:2], 3, 4))
-            corners = xp.sum(blended * vertices[:, :, None, :], -1)
+            placed = weights[..., None] * vertices[:, :, None, :]
+            placed = xp.reshape(placed, (*vertices.shape[:2], 4 * BONES))
+            corners = placed @ xp.reshape(xp.swapaxes(transforms[:, :3, :], 1, 2), (4 * BONES, 3))
             if u is None:
                 mesh = corners[:, 0]
             else:

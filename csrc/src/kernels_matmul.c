@@ -757,6 +757,57 @@ static void N(flat)(const N(product) * g)
     }
 }
 
+/* Rows of two to four times a square matrix, as points are turned: B stays in registers, and the
+ * compiler takes rows side by side, whose elements it shuffles into columns and back. */
+static bool N(is_turn)(const N(product) * g)
+{
+    return g->n == g->k && g->k >= 2 && g->k <= 4 && g->m >= 2 * N(W) && g->a_col == 1 &&
+           g->a_row == g->k && g->c_row == g->n;
+}
+
+INLINE void N(turn_rows)(const int k, const int accumulate, int64_t m, T *restrict c,
+                         const T *restrict a, const T *b, int64_t b_row, int64_t b_col)
+{
+    T y[4][4];
+    for (int p = 0; p < k; p++) {
+        for (int j = 0; j < k; j++) {
+            y[p][j] = b[p * b_row + j * b_col];
+        }
+    }
+    for (int64_t i = 0; i < m; i++) {
+        T s[4];
+        UNROLL for (int j = 0; j < k; j++) {
+            s[j] = accumulate ? c[i * k + j] : 0;
+            UNROLL for (int p = 0; p < k; p++) {
+                s[j] = N(FMA1)(a[i * k + p], y[p][j], s[j]);
+            }
+        }
+        UNROLL for (int j = 0; j < k; j++) {
+            c[i * k + j] = s[j];
+        }
+    }
+}
+
+static void N(turn_all)(const N(product) * g)
+{
+#define TURN(k)                                                                                    \
+    case k:                                                                                        \
+        if (g->accumulate) {                                                                       \
+            N(turn_rows)(k, 1, g->m, g->c, g->a, g->b, g->b_row, g->b_col);                        \
+        } else {                                                                                   \
+            N(turn_rows)(k, 0, g->m, g->c, g->a, g->b, g->b_row, g->b_col);                        \
+        }                                                                                          \
+        break
+    switch (g->k) {
+        TURN(2);
+        TURN(3);
+        TURN(4);
+    default:
+        break;
+    }
+#undef TURN
+}
+
 /* A contiguous along m: a piece of C stays in L1 while the columns go by, a few at a time. */
 static void N(columns)(const N(product) * g)
 {
@@ -849,6 +900,8 @@ static void N(run)(N(product) g, int64_t c_col, T *scratch, int64_t *room)
         room ? (void)0 : N(few)(&g);
     } else if (columns && g.m > VECTOR_MAX * N(W)) {
         room ? (void)0 : N(columns)(&g);
+    } else if (N(is_turn)(&g)) {
+        room ? (void)0 : N(turn_all)(&g);
     } else if (!columns && N(is_flat)(&g)) {
         room ? (void)0 : N(flat)(&g);
     } else if (N(is_narrow)(&g)) {

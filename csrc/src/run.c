@@ -5,6 +5,8 @@
 
 #include "kernels_matmul.h"
 
+#include <string.h>
+
 /* Counts work down; at 0 it is time to ask the caller. */
 pbp_status pbp_sweep_poll(pbp_sweep *sweep, int64_t nanoseconds)
 {
@@ -46,6 +48,27 @@ static void piece_of(const int64_t *p, int64_t *m, int64_t *n, int64_t *k)
     *k = *k < p[K] ? *k : p[K];
 }
 
+/* A stack of narrow products of one matrix wastes lanes: as many as fill a tile are done as one,
+   SHARED_ROWS rows at a time (one more at the end: a row alone would be summed in another order),
+   and their columns then go where they belong.  Elements are the same chains. */
+enum { SHARED_ROWS = 64, SHARED_COLUMNS = 24 };
+
+/* How many products are done as one, or 0. */
+static int64_t shared_products(const int64_t *p)
+{
+    if (p[BATCH] < 2 || p[A_BATCH] != 0 || p[N] < 2 || p[N] > 8 || p[M] < 16 || p[K] < 2 ||
+        p[K] > 64 || p[C_COL] != 1) {
+        return 0;
+    }
+    return p[BATCH] < SHARED_COLUMNS / p[N] ? p[BATCH] : SHARED_COLUMNS / p[N];
+}
+
+/* Elements of scratch, of which the product itself needs none: it is small and by rows. */
+static int64_t shared_scratch(const int64_t *p)
+{
+    return shared_products(p) * p[N] * (SHARED_ROWS + 1 + p[K]);
+}
+
 /* Scratch for the whole product and for its pieces. */
 int64_t pbp_matmul_scratch_bytes(const pbp_tape *tape, const pbp_array_op *op)
 {
@@ -65,6 +88,8 @@ int64_t pbp_matmul_scratch_bytes(const pbp_tape *tape, const pbp_array_op *op)
             most = bytes > most ? bytes : most;
         }
     }
+    const size_t shared = (size_t)shared_scratch(p) * (op->a_dtype == PBP_FLOAT64 ? 8 : 4);
+    most = shared > most ? shared : most;
     return most < (size_t)1 << 40 ? (int64_t)most : (int64_t)1 << 40;
 }
 
@@ -86,12 +111,83 @@ static void multiply(const pbp_array_op *op, const pbp_sweep *sweep, int64_t m, 
     }
 }
 
+/* Copies rows of so many bytes, each d_step and s_step after the one before.  Threes of float64 next
+   to each other are copied as fours, whose last the next row replaces; s has room after its rows. */
+static void spread_rows(int64_t rows, int64_t bytes, char *d, int64_t d_step, const char *s,
+                        int64_t s_step)
+{
+#define SPREAD(n)                                                                                  \
+    case n:                                                                                        \
+        for (int64_t i = 0; i < rows; i++, d += d_step, s += s_step) {                             \
+            memcpy(d, s, n);                                                                       \
+        }                                                                                          \
+        break
+    if (bytes == 24 && d_step == 24) {
+        for (; rows > 1; rows--, d += 24, s += s_step) {
+            memcpy(d, s, 32);
+        }
+    }
+    switch (bytes) {
+        SPREAD(8);
+        SPREAD(12);
+        SPREAD(16);
+        SPREAD(24);
+        SPREAD(32);
+        SPREAD(48);
+        SPREAD(64);
+    default:
+        for (int64_t i = 0; i < rows; i++, d += d_step, s += s_step) {
+            memcpy(d, s, (size_t)bytes);
+        }
+    }
+#undef SPREAD
+}
+
+static pbp_status multiply_shared(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                                  const char *b)
+{
+    const int64_t *p = op->params, item = op->a_dtype == PBP_FLOAT64 ? 8 : 4;
+    const int64_t group = shared_products(p);
+    char *const c = sweep->workspace->scratch;
+    for (int64_t o = 0; o < p[BATCH]; o += group) {
+        const int64_t count = p[BATCH] - o < group ? p[BATCH] - o : group, n = count * p[N];
+        char *const packed = c + item * n * (SHARED_ROWS + 1);
+        for (int64_t q = 0; q < count; q++) {
+            for (int64_t l = 0; l < p[K]; l++) {
+                for (int64_t j = 0; j < p[N]; j++) {
+                    memcpy(packed + item * (l * n + q * p[N] + j),
+                           b + item * ((o + q) * p[B_BATCH] + l * p[B_ROW] + j * p[B_COL]),
+                           (size_t)item);
+                }
+            }
+        }
+        const int64_t params[] = {0, n, p[K], n, 1, p[A_ROW], p[A_COL], n, 1};
+        const pbp_array_op one = {.params = params, .a_dtype = op->a_dtype};
+        int64_t m;
+        for (int64_t i = 0; i < p[M]; i += m) {
+            m = p[M] - i <= SHARED_ROWS + 1 ? p[M] - i : SHARED_ROWS;
+            multiply(&one, sweep, m, n, p[K], c, a + item * i * p[A_ROW], packed, 0);
+            for (int64_t q = 0; q < count; q++) {
+                spread_rows(m, item * p[N], d + item * ((o + q) * p[C_BATCH] + i * p[C_ROW]),
+                            item * p[C_ROW], c + item * q * p[N], item * n);
+            }
+            if (pbp_sweep_poll(sweep, m * n * p[K] / 10 + m * n) != PBP_OK) {
+                return PBP_INTERRUPTED;
+            }
+        }
+    }
+    return PBP_OK;
+}
+
 /* r[d] = r[a] @ r[b], or += with ACC, for each of the batch. */
 pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                           const char *b)
 {
     const int64_t *p = op->params, item = op->a_dtype == PBP_FLOAT64 ? 8 : 4;
     const int accumulate = (op->flags & PBP_FLAG_ACC) != 0;
+    if (!accumulate && shared_products(p) > 1) {
+        return multiply_shared(op, sweep, d, a, b);
+    }
     int64_t pm = p[M], pn = p[N], pk = p[K];
     if (sweep->poll != NULL) {
         piece_of(p, &pm, &pn, &pk);

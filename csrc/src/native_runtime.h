@@ -344,11 +344,11 @@ PBP_REDUCTION(MIN_OF, float, f, 32, a[0])
         }                                                                                          \
     }
 
-/* Sizes known where it is called, and small: the same chains, C and B by rows. */
+/* Sizes known where it is called, and small: the same chains, C by rows. */
 #define PBP_SMALL_MATMUL(T, F)                                                                     \
     PBP_INLINE void pbp_small_matmul##F(int m, int n, int k, T *PBP_RESTRICT c, int64_t c_row,     \
                                         const T *a, int64_t a_row, int64_t a_col, const T *b,      \
-                                        int64_t b_row, int accumulate)                             \
+                                        int64_t b_row, int64_t b_col, int accumulate)              \
     {                                                                                              \
         for (int i = 0; i < m; i++) {                                                              \
             T s[8];                                                                                \
@@ -358,7 +358,7 @@ PBP_REDUCTION(MIN_OF, float, f, 32, a[0])
             for (int p = 0; p < k; p++) {                                                          \
                 const T x = a[i * a_row + p * a_col];                                              \
                 for (int j = 0; j < n; j++) {                                                      \
-                    s[j] = pbp_fma##F(x, b[p * b_row + j], s[j]);                                  \
+                    s[j] = pbp_fma##F(x, b[p * b_row + j * b_col], s[j]);                          \
                 }                                                                                  \
             }                                                                                      \
             for (int j = 0; j < n; j++) {                                                          \

@@ -143,6 +143,20 @@ static void spread_rows(int64_t rows, int64_t bytes, char *d, int64_t d_step, co
 #undef SPREAD
 }
 
+#define PACK(type, name)                                                                           \
+    static void pack_##name(const int64_t *p, type *d, int64_t d_row, const type *b)               \
+    {                                                                                              \
+        const int64_t n = p[N], row = p[B_ROW], col = p[B_COL];                                    \
+        for (int64_t l = 0; l < p[K]; l++, d += d_row, b += row) {                                 \
+            for (int64_t j = 0; j < n; j++) {                                                      \
+                d[j] = b[j * col];                                                                 \
+            }                                                                                      \
+        }                                                                                          \
+    }
+PACK(double, f64)
+PACK(float, f32)
+#undef PACK
+
 static pbp_status multiply_shared(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                                   const char *b)
 {
@@ -153,12 +167,13 @@ static pbp_status multiply_shared(const pbp_array_op *op, pbp_sweep *sweep, char
         const int64_t count = p[BATCH] - o < group ? p[BATCH] - o : group, n = count * p[N];
         char *const packed = c + item * n * (SHARED_ROWS + 1);
         for (int64_t q = 0; q < count; q++) {
-            for (int64_t l = 0; l < p[K]; l++) {
-                for (int64_t j = 0; j < p[N]; j++) {
-                    memcpy(packed + item * (l * n + q * p[N] + j),
-                           b + item * ((o + q) * p[B_BATCH] + l * p[B_ROW] + j * p[B_COL]),
-                           (size_t)item);
-                }
+            const char *const from = b + item * (o + q) * p[B_BATCH];
+            if (item == 8) {
+                pack_f64(p, (double *)(void *)packed + q * p[N], n,
+                         (const double *)(const void *)from);
+            } else {
+                pack_f32(p, (float *)(void *)packed + q * p[N], n,
+                         (const float *)(const void *)from);
             }
         }
         const int64_t params[] = {0, n, p[K], n, 1, p[A_ROW], p[A_COL], n, 1};

@@ -135,9 +135,17 @@ class GroupWriter:
         return keys
 
     def _turn(self):
-        """Have short rows walked column by column, for longer loops; tell whether that was done."""
+        """Have short rows walked column by column, for longer loops; tell whether that was done.
+
+        Not where whole rows are written and nothing costs more than that: the compiler unrolls a row
+        of a few elements and takes rows side by side, where columns would be written in steps.
+        """
         extents = self.extents
         reductions = [m for m in self.group.members if m.reduces]
+        if not reductions and not any(is_function(m.instruction.op) for m in self.group.members):
+            results = [m.result for m in self.group.members if id(m.result) in self.axes]
+            if all(self.axes[id(v)][-1] == v.item for v in results):
+                return False
         short = _SHORT if reductions else _SHORT // 2
         if len(extents) < 2 or extents[-1] >= short or not _SHORT <= extents[-2] <= _FEW_ROWS:
             return False

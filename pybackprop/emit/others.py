@@ -76,7 +76,7 @@ def _matmul(writer, instruction):
     if small:
         writer.line(
             f"pbp_small_matmul{'f' if single else ''}({m}, {n}, {k}, {c}, {c_row}, "
-            f"{a}, {a_row}, {a_col}, {b}, {b_row}, {adds});"
+            f"{a}, {a_row}, {a_col}, {b}, {b_row}, {b_col}, {adds});"
         )
     else:
         writer.line(
@@ -111,7 +111,7 @@ def _linalg(writer, instruction):
 
 def _is_small(m, n, k, c_row, c_col, a_row, a_col, b_row, b_col):
     """Whether a product gets code of its own: few terms, by rows, in chains."""
-    return min(m, n) > 1 and n <= 8 and k <= 8 and m * n * k <= 512 and c_col == b_col == 1
+    return min(m, n) > 1 and n <= 8 and k <= 8 and m * n * k <= 512 and c_col == 1
 
 
 # ---- indices ------------------------------------------------------------------------------------

@@ -137,8 +137,8 @@ class GroupWriter:
     def _turn(self):
         """Have short rows walked column by column, for longer loops; tell whether that was done.
 
-        Not where whole rows are written and nothing costs more than that: the compiler unrolls a row
-        of a few elements and takes rows side by side, where columns would be written in steps.
+        Not where whole rows are written and nothing costs more than that: the compiler unrolls a
+        row of a few elements and takes rows side by side; columns would be written in steps.
         """
         extents = self.extents
         reductions = [m for m in self.group.members if m.reduces]

@@ -194,6 +194,8 @@ def test_stacks_of_narrow_products_of_one_matrix(dtype):
         np.testing.assert_allclose(made, exact, rtol=0, atol=k * 8 * np.finfo(dtype).eps)
         turned = bp.compile(lambda a, b: a @ np.swapaxes(b, 1, 2))(a, np.swapaxes(b, 1, 2).copy())
         np.testing.assert_array_equal(turned, made)
+        by_columns = bp.compile(lambda a, b: a.T @ b)(a.T.copy(), b)
+        np.testing.assert_array_equal(by_columns, made)
         added = bp.compile(lambda a, b, c: c + a @ b)(a, b, made)
         np.testing.assert_allclose(added, 2 * made, rtol=8 * np.finfo(dtype).eps, atol=0)
 

@@ -63,10 +63,30 @@ static int64_t shared_products(const int64_t *p)
     return p[BATCH] < SHARED_COLUMNS / p[N] ? p[BATCH] : SHARED_COLUMNS / p[N];
 }
 
-/* Elements of scratch, of which the product itself needs none: it is small and by rows. */
-static int64_t shared_scratch(const int64_t *p)
+/* Bytes of scratch for rows of result and for the packed right sides; what the product itself needs
+   follows. */
+static int64_t shared_room(const int64_t *p, int64_t item)
 {
-    return shared_products(p) * p[N] * (SHARED_ROWS + 1 + p[K]);
+    const int64_t bytes = item * shared_products(p) * p[N] * (SHARED_ROWS + 1 + p[K]);
+    return (bytes + 63) / 64 * 64;
+}
+
+/* All bytes of scratch: the most that a block asks for, whole or the last of its axis. */
+static int64_t shared_scratch(const int64_t *p, int64_t item, pbp_matmul_scratch scratch)
+{
+    const int64_t group = shared_products(p);
+    if (group == 0) {
+        return 0;
+    }
+    const int64_t last = p[M] <= SHARED_ROWS + 1 ? p[M] : (p[M] - 2) % SHARED_ROWS + 2;
+    const int64_t ms[2] = {SHARED_ROWS, last}, ns[2] = {group * p[N], p[BATCH] % group * p[N]};
+    size_t most = 0;
+    for (int i = 0; i < 4; i++) {
+        const int64_t m = ms[i % 2], n = ns[i / 2];
+        const size_t bytes = scratch(m, n, p[K], n, 1, p[A_ROW], p[A_COL], n, 1);
+        most = bytes > most ? bytes : most;
+    }
+    return shared_room(p, item) + (int64_t)most;
 }
 
 /* Scratch for the whole product and for its pieces. */
@@ -88,16 +108,16 @@ int64_t pbp_matmul_scratch_bytes(const pbp_tape *tape, const pbp_array_op *op)
             most = bytes > most ? bytes : most;
         }
     }
-    const size_t shared = (size_t)shared_scratch(p) * (op->a_dtype == PBP_FLOAT64 ? 8 : 4);
+    const size_t shared = (size_t)shared_scratch(p, op->a_dtype == PBP_FLOAT64 ? 8 : 4, scratch);
     most = shared > most ? shared : most;
     return most < (size_t)1 << 40 ? (int64_t)most : (int64_t)1 << 40;
 }
 
 static void multiply(const pbp_array_op *op, const pbp_sweep *sweep, int64_t m, int64_t n,
-                     int64_t k, char *d, const char *a, const char *b, int accumulate)
+                     int64_t k, char *d, const char *a, const char *b, int accumulate,
+                     char *scratch)
 {
     const int64_t *p = op->params;
-    char *scratch = sweep->workspace->scratch;
     if (op->a_dtype == PBP_FLOAT64) {
         sweep->tape->isa->matmul_f64(m, n, k, (double *)(void *)d, p[C_ROW], p[C_COL],
                                      (const double *)(const void *)a, p[A_ROW], p[A_COL],
@@ -128,6 +148,7 @@ static void spread_rows(int64_t rows, int64_t bytes, char *d, int64_t d_step, co
         }
     }
     switch (bytes) {
+        SPREAD(4);
         SPREAD(8);
         SPREAD(12);
         SPREAD(16);
@@ -143,37 +164,19 @@ static void spread_rows(int64_t rows, int64_t bytes, char *d, int64_t d_step, co
 #undef SPREAD
 }
 
-#define PACK(type, name)                                                                           \
-    static void pack_##name(const int64_t *p, type *d, int64_t d_row, const type *b)               \
-    {                                                                                              \
-        const int64_t n = p[N], row = p[B_ROW], col = p[B_COL];                                    \
-        for (int64_t l = 0; l < p[K]; l++, d += d_row, b += row) {                                 \
-            for (int64_t j = 0; j < n; j++) {                                                      \
-                d[j] = b[j * col];                                                                 \
-            }                                                                                      \
-        }                                                                                          \
-    }
-PACK(double, f64)
-PACK(float, f32)
-#undef PACK
-
 static pbp_status multiply_shared(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                                   const char *b)
 {
     const int64_t *p = op->params, item = op->a_dtype == PBP_FLOAT64 ? 8 : 4;
     const int64_t group = shared_products(p);
-    char *const c = sweep->workspace->scratch;
+    char *const c = sweep->workspace->scratch, *const scratch = c + shared_room(p, item);
     for (int64_t o = 0; o < p[BATCH]; o += group) {
         const int64_t count = p[BATCH] - o < group ? p[BATCH] - o : group, n = count * p[N];
         char *const packed = c + item * n * (SHARED_ROWS + 1);
         for (int64_t q = 0; q < count; q++) {
-            const char *const from = b + item * (o + q) * p[B_BATCH];
-            if (item == 8) {
-                pack_f64(p, (double *)(void *)packed + q * p[N], n,
-                         (const double *)(const void *)from);
-            } else {
-                pack_f32(p, (float *)(void *)packed + q * p[N], n,
-                         (const float *)(const void *)from);
+            for (int64_t j = 0; j < p[N]; j++) {
+                spread_rows(p[K], item, packed + item * (q * p[N] + j), item * n,
+                            b + item * ((o + q) * p[B_BATCH] + j * p[B_COL]), item * p[B_ROW]);
             }
         }
         const int64_t params[] = {0, n, p[K], n, 1, p[A_ROW], p[A_COL], n, 1};
@@ -181,7 +184,7 @@ static pbp_status multiply_shared(const pbp_array_op *op, pbp_sweep *sweep, char
         int64_t m;
         for (int64_t i = 0; i < p[M]; i += m) {
             m = p[M] - i <= SHARED_ROWS + 1 ? p[M] - i : SHARED_ROWS;
-            multiply(&one, sweep, m, n, p[K], c, a + item * i * p[A_ROW], packed, 0);
+            multiply(&one, sweep, m, n, p[K], c, a + item * i * p[A_ROW], packed, 0, scratch);
             for (int64_t q = 0; q < count; q++) {
                 spread_rows(m, item * p[N], d + item * ((o + q) * p[C_BATCH] + i * p[C_ROW]),
                             item * p[C_ROW], c + item * q * p[N], item * n);
@@ -200,7 +203,7 @@ pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, con
 {
     const int64_t *p = op->params, item = op->a_dtype == PBP_FLOAT64 ? 8 : 4;
     const int accumulate = (op->flags & PBP_FLAG_ACC) != 0;
-    if (!accumulate && shared_products(p) > 1) {
+    if (!accumulate && shared_products(p) > 0) {
         return multiply_shared(op, sweep, d, a, b);
     }
     int64_t pm = p[M], pn = p[N], pk = p[K];
@@ -208,14 +211,14 @@ pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, con
         piece_of(p, &pm, &pn, &pk);
     }
     if (pm == p[M] && pn == p[N] && pk == p[K] && p[BATCH] == 1) {
-        multiply(op, sweep, pm, pn, pk, d, a, b, accumulate);
+        multiply(op, sweep, pm, pn, pk, d, a, b, accumulate, sweep->workspace->scratch);
         return PBP_OK;
     }
     if (pm == p[M] && pn == p[N] && pk == p[K] && pm * pn * pk < 4096) {
         const int64_t each = pm * pn * pk / 10 + pm * pn + pk * (pm + pn);
         for (int64_t o = 0; o < p[BATCH]; o++) {
             multiply(op, sweep, pm, pn, pk, d + item * o * p[C_BATCH], a + item * o * p[A_BATCH],
-                     b + item * o * p[B_BATCH], accumulate);
+                     b + item * o * p[B_BATCH], accumulate, sweep->workspace->scratch);
             if (o % 1024 == 1023 && pbp_sweep_poll(sweep, 1024 * each) != PBP_OK) {
                 return PBP_INTERRUPTED;
             }
@@ -234,7 +237,7 @@ pbp_status pbp_matmul_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, con
                              d + item * (o * p[C_BATCH] + i * p[C_ROW] + j * p[C_COL]),
                              a + item * (o * p[A_BATCH] + i * p[A_ROW] + l * p[A_COL]),
                              b + item * (o * p[B_BATCH] + l * p[B_ROW] + j * p[B_COL]),
-                             accumulate || l > 0);
+                             accumulate || l > 0, sweep->workspace->scratch);
                     l += pk;
                     if (pbp_sweep_poll(sweep, m * n * k / 10 + m * n + k * (m + n)) != PBP_OK) {
                         return PBP_INTERRUPTED;

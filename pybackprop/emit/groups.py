@@ -143,17 +143,14 @@ class GroupWriter:
         extents = self.extents
         reductions = [m for m in self.group.members if m.reduces]
         if not reductions and not any(is_function(m.instruction.op) for m in self.group.members):
-            results = [m.result for m in self.group.members if id(m.result) in self.axes]
-            if all(self.axes[id(v)][-1] == v.item for v in results):
+            if all(self.axes[id(v)][-1] == v.item for v in self._walked_results()):
                 return False
         short = _SHORT if reductions else _SHORT // 2
         if len(extents) < 2 or extents[-1] >= short or not _SHORT <= extents[-2] <= _FEW_ROWS:
             return False
         if any(_columns_flag(m) or m.instruction.flags & ACC for m in reductions):
             return False
-        extents[-1], extents[-2] = extents[-2], extents[-1]
-        for steps in self.axes.values():
-            steps[-1], steps[-2] = steps[-2], steps[-1]
+        self._swap_last_axes()
         return True
 
     def _face_results(self):
@@ -161,14 +158,19 @@ class GroupWriter:
         extents = self.extents
         if len(extents) < 2 or self.turned or self.group.reduces or not 8 <= extents[-2] <= 64:
             return
-        results = [m.result for m in self.group.members if id(m.result) in self.axes]
+        results = self._walked_results()
         if not results or not all(
             self.axes[id(v)][-2] == v.item and abs(self.axes[id(v)][-1]) >= 64 for v in results
         ):
             return
-        extents[-1], extents[-2] = extents[-2], extents[-1]
-        for steps in self.axes.values():
+        self._swap_last_axes()
+
+    def _swap_last_axes(self):
+        for steps in (self.extents, *self.axes.values()):
             steps[-1], steps[-2] = steps[-2], steps[-1]
+
+    def _walked_results(self):
+        return [m.result for m in self.group.members if id(m.result) in self.axes]
 
     def _by_columns(self, member):
         """Whether the elements of a loop belong to different results of a reduction."""

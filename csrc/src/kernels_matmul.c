@@ -1,7 +1,8 @@
 /*
  * Matrix products in the orders that kernels_matmul.h states. From the inside out:
  *
- *   vectors  one register: load, store, multiply-add, with a count of live lanes at edges.
+ *   vectors  one register: load, store, multiply-add, with a count of live lanes at edges
+ *            (vector.h). SUM adds lanes by halves.
  *   tile     mr rows x nv vectors of C in registers, one pass over k: per step nv loads of B, mr
  *            broadcasts of A, mr * nv multiply-adds. All speed comes from here.
  *   gemm     cuts m, n, k into blocks for the caches and those into tiles, after Goto and van de
@@ -21,98 +22,10 @@
 #define PBP_MATMUL_BODY
 
 #include "kernels_matmul.h"
+#include "vector.h"
 
 #include <stdbool.h>
 #include <string.h>
-
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#define HIDE_VECTOR(v) __asm__("" : "+w"(v))
-#elif defined(__x86_64__)
-#include <immintrin.h>
-#define HIDE_VECTOR(v) __asm__("" : "+v"(v))
-#else
-#define HIDE_VECTOR(v) (void)(v)
-#endif
-
-#ifndef PBP_ISA
-#define PBP_ISA base
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
-#define PASTE2(x, y) x##_##y
-#define PASTE(x, y) PASTE2(x, y)
-#define MIN(x, y) ((x) < (y) ? (x) : (y))
-#define UNROLL _Pragma("GCC unroll 16")
-#define HIDE(x) __asm__("" : "+r"(x)) /* the compiler forgets what it knows of x */
-#define SHUFFLE __builtin_shufflevector
-#define PAIR(v) ((v)[0] + (v)[1])
-
-/* ---- vectors -----------------------------------------------------------------------------------
- * On N(vec): LOAD, STORE, SET1, FMA; SUM adds lanes by halves; with the first n lanes only: LOAD_N
- * (others 0), STORE_N (others untouched), FMA_N (others keep s). I(name) is an intrinsic's name.
- * N(edge) is a tile's last vector where C ends: half a vector with AVX-512, whose masks also let a
- * whole vector end early at no cost (WHOLE_MASKED), else a vector. */
-#define LOAD(p) ((N(vec)) * (const N(loose) *)(const void *)(p))
-#define STORE(p, v) (*(N(loose) *)(void *)(p) = (v))
-#define SET1(x) ((x) - (N(vec)){0})
-
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#define EDGE_BYTES 32
-#define DOT_ROWS 8
-#define WHOLE_MASKED 1
-#define MANY_REGISTERS 1
-#define FIRST(mask, n) ((mask)((1U << (n)) - 1U))
-#define FMA(a, b, s) I(_mm512_fmadd)(a, b, s)
-#define LOAD_N(p, n) ((N(vec))I(_mm512_maskz_loadu)(FIRST(N(MASK), n), p))
-#define STORE_N(p, v, n) I(_mm512_mask_storeu)(p, FIRST(N(MASK), n), v)
-#define FMA_N(a, b, s, n) I(_mm512_mask3_fmadd)(a, b, s, FIRST(N(MASK), n))
-#define EDGE_LOAD(p, n) ((N(edge))I(_mm256_maskz_loadu)(FIRST(__mmask8, n), p))
-#define EDGE_STORE(p, v, n) I(_mm256_mask_storeu)(p, FIRST(__mmask8, n), v)
-#define EDGE_FMA(a, b, s) I(_mm256_fmadd)(N(LOW_64)(a), b, s)
-#define SUM(v) SUM_32(N(LOW_64)(v) + N(HIGH_64)(v))
-#elif defined(__AVX2__) && defined(__FMA__)
-#define VECTOR_BYTES 32
-#define DOT_ROWS 3
-#define MANY_REGISTERS 0
-static const int32_t mask_words[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
-#define FIRST(n) (*(const __m256i_u *)(const void *)(mask_words + 8 - (n) * (int)sizeof(T) / 4))
-#define FMA(a, b, s) I(_mm256_fmadd)(a, b, s)
-#define LOAD_N(p, n) ((N(vec))I(_mm256_maskload)(p, FIRST(n)))
-#define STORE_N N(store_n) /* masked stores are slow microcode on some processors */
-#define FMA_N(a, b, s, n) I(_mm256_blendv)(s, FMA(a, b, s), (N(vec))FIRST(n))
-#define SUM SUM_32
-#else
-#define VECTOR_BYTES 16
-#define DOT_ROWS 1
-#define LOAD_N N(load_n)
-#define STORE_N N(store_n)
-#define FMA_N N(fma_n)
-#define SUM N(SUM_16)
-#if defined(__aarch64__)
-#define MANY_REGISTERS 1
-#define FMA(a, b, s) N(vfmaq)(s, a, b)
-#else
-#define MANY_REGISTERS 0
-#define FMA(a, b, s) ((a) * (b) + (s)) /* not fused: correct, other bits */
-#endif
-#endif
-
-#ifndef EDGE_BYTES
-#define EDGE_BYTES VECTOR_BYTES
-#define WHOLE_MASKED 0
-#define EDGE_LOAD LOAD_N
-#define EDGE_STORE STORE_N
-#define EDGE_FMA FMA
-#endif
-
-#if defined(__FMA__) || defined(__aarch64__)
-#define SCALAR_FMA(name) __builtin_##name
-#else
-#define SCALAR_FMA(name) PLAIN_FMA
-#define PLAIN_FMA(a, b, s) ((a) * (b) + (s))
-#endif
 
 enum {
     VECTOR_MAX = 3,   /* widest tile, in vectors */
@@ -142,12 +55,6 @@ INLINE int64_t part(int64_t total, int64_t count, int64_t i)
 }
 
 /* Per type: halves of vectors by size in bytes, and interleaving of 32-byte vectors. */
-#define MASK_f64 __mmask8
-#define MASK_f32 __mmask16
-#define FMA1_f64 SCALAR_FMA(fma)
-#define FMA1_f32 SCALAR_FMA(fmaf)
-#define LOW_64_f64(v) SHUFFLE(v, v, 0, 1, 2, 3)
-#define LOW_64_f32(v) SHUFFLE(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
 #define HIGH_64_f64(v) SHUFFLE(v, v, 4, 5, 6, 7)
 #define HIGH_64_f32(v) SHUFFLE(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
 #define LOW_32_f64(v) SHUFFLE(v, v, 0, 1)
@@ -188,10 +95,8 @@ INLINE int64_t part(int64_t total, int64_t count, int64_t i)
 
 #else /* ---- the body, once per T -------------------------------------------------------------- */
 
-typedef T N(vec) __attribute__((vector_size(VECTOR_BYTES)));
-typedef T N(loose) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
-typedef T N(edge) __attribute__((vector_size(EDGE_BYTES)));
-typedef T N(edge_loose) __attribute__((vector_size(EDGE_BYTES), aligned(sizeof(T)), may_alias));
+#include "vector.h"
+
 typedef T N(row) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
 
 enum {
@@ -218,35 +123,6 @@ static N(product) N(transposed)(const N(product) * g, int64_t c_col)
     return (N(product)){g->n,  g->m,     g->k,     g->c,     g->b,     g->a,
                         c_col, g->b_col, g->b_row, g->a_col, g->a_row, g->accumulate};
 }
-
-#if VECTOR_BYTES < 64
-static void N(store_n)(T *p, N(vec) v, int n)
-{
-    for (int i = 0; i < n; i++) {
-        p[i] = v[i];
-    }
-}
-#endif
-
-#if VECTOR_BYTES == 16
-static N(vec) N(load_n)(const T *p, int n)
-{
-    N(vec) v = {0};
-    for (int i = 0; i < n; i++) {
-        v[i] = p[i];
-    }
-    return v;
-}
-
-static N(vec) N(fma_n)(N(vec) a, N(vec) b, N(vec) s, int n)
-{
-    const N(vec) r = FMA(a, b, s);
-    for (int i = 0; i < n; i++) {
-        s[i] = r[i];
-    }
-    return s;
-}
-#endif
 
 /* Rows become columns: first within the halves of the vectors, which is cheap, then the halves
  * change places. t is scratch. */

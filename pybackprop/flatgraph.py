@@ -16,6 +16,7 @@ import numpy as np
 from .errors import TapeError
 from .graph import CONSTANT, INPUT, Graph, describe_location, element_count
 from .primitives import find
+from .primitives.linalg import SparseMatrix
 
 VERSION = 1
 _INLINE = 64  # bytes; longer constants go into the section of raw bytes
@@ -214,6 +215,9 @@ class _Writer:
             return {"dtype": item.name}
         if isinstance(item, np.integer):
             return int(item)
+        if isinstance(item, SparseMatrix):
+            arrays = [self.blobs.add(item.values), self.blobs.add(item.pattern)]
+            return {"sparse": [*item.shape, *arrays]}
         if isinstance(item, float):
             return {"float": float(item).hex()}
         raise TypeError(
@@ -336,6 +340,9 @@ class _Reader:
                 return _item(self.graphs, item["graph"])
             if "dtype" in item:
                 return read_dtype(item["dtype"])
+            if "sparse" in item:
+                m, k, values, pattern = item["sparse"]
+                return SparseMatrix.checked((m, k), self.blobs.get(values), self.blobs.get(pattern))
             if "float" in item:
                 return float.fromhex(item["float"])
         raise ValueError(f"{item!r} is no attribute")

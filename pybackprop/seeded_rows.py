@@ -2,10 +2,24 @@
 
 import numpy as np
 
-from .primitives.base import zeros
-from .primitives.elementwise import multiply, negative
+from .graph import element_count
+from .primitives.base import constant, zeros
+from .primitives.elementwise import accumulate, multiply, negative
+from .primitives.indexing import scatter_add
+from .primitives.linalg import sparse_matmul
 from .primitives.reduction import sum_
-from .primitives.shaping import concatenate, pad_window, reshape, slice_axis, transpose
+from .primitives.shaping import (
+    concatenate,
+    pad,
+    pad_window,
+    reshape,
+    slice_,
+    slice_axis,
+    transpose,
+)
+
+# Windows of which columns are put together at most; more are scattered.
+_MOST_BLOCKS = 16
 
 
 class Rows:
@@ -232,12 +246,15 @@ def pieces_of(rows, axis):
 
 def taken_rows(value, rows):
     """Some rows of a value, in that order: runs as slices."""
-    runs, start = [], 0
-    for k in range(1, len(rows) + 1):
-        if k == len(rows) or rows[k] != rows[k - 1] + 1:
-            runs.append(slice_axis(value, 0, int(rows[start]), int(rows[k - 1]) + 1))
-            start = k
-    return runs[0] if len(runs) == 1 else concatenate(*runs, axis=0)
+    columns = columns_of(value)
+    parts = []
+    for start, end in runs(rows):
+        first, last = int(rows[start]), int(rows[end - 1]) + 1
+        if columns is None:
+            parts.append(slice_axis(value, 0, first, last))
+        else:
+            parts.append(seeds_first(slice_axis(columns, columns.ndim - 1, first, last)))
+    return parts[0] if len(parts) == 1 else concatenate(*parts, axis=0)
 
 
 def placed(value, have, wanted):
@@ -260,12 +277,162 @@ def placed(value, have, wanted):
     return blocks[0] if len(blocks) == 1 else concatenate(*blocks, axis=0)
 
 
+def seeds_first(columns):
+    """Columns along a last axis, one per seed, as rows."""
+    return transpose(columns, axes=(columns.ndim - 1, *range(columns.ndim - 1)))
+
+
+def columns_of(value):
+    """What :func:`seeds_first` made rows of, or None."""
+    node = value.node
+    if node.primitive is transpose and value.ndim > 2:
+        if node.attributes["axes"] == (value.ndim - 1, *range(value.ndim - 1)):
+            return node.operands[0]
+    return None
+
+
+def batch_last(value):
+    """A batch with axis 0 last; what lies one after another along it is moved part by part."""
+    node = value.node
+    if node.primitive is concatenate and node.attributes["axis"] == 0:
+        return concatenate(*[batch_last(part) for part in node.operands], axis=value.ndim - 1)
+    return transpose(value, axes=(*range(1, value.ndim), 0))
+
+
+def sliced_columns(columns, *, starts, stops, steps):
+    """The slice of what the columns are of."""
+    return slice_(
+        columns, starts=(*starts, 0), stops=(*stops, columns.shape[-1]), steps=(*steps, 1)
+    )
+
+
+def added(values):
+    """The sum of rows, as columns if some are."""
+    if all(columns_of(value) is None for value in values):
+        return accumulate(*values)
+    return seeds_first(accumulate(*[batch_last(value) for value in values]))
+
+
+def added_rows(parts, slots):
+    """The sum of parts of which one is of columns for all rows: the others are added in place."""
+    for k, rows in enumerate(parts):
+        columns = columns_of(rows.value)
+        if columns is None or [terms[0] for _, terms in slots] != [
+            (k, r) for r in range(rows.count)
+        ]:
+            continue
+        summands, zero = [columns], (0,) * rows.value.ndim
+        for other, part in enumerate(parts):
+            if other == k:
+                continue
+            to = {r: row for row, (_, terms) in enumerate(slots) for p, r in terms if p == other}
+            for start, end in runs([to[r] for r in range(part.count)]):
+                low = to[start]
+                window = batch_last(taken_rows(part.value, range(start, end)))
+                summands.append(
+                    pad(
+                        window,
+                        lows=(*zero[1:], low),
+                        highs=(*zero[1:], rows.count - low - (end - start)),
+                        interiors=zero,
+                    )
+                )
+        return Rows(seeds_first(accumulate(*summands)), rows.seeds)
+    return None
+
+
+def runs(numbers):
+    """Start and end of each run of numbers that count upwards."""
+    start = 0
+    for k in range(1, len(numbers) + 1):
+        if k == len(numbers) or numbers[k] != numbers[k - 1] + 1:
+            yield start, k
+            start = k
+
+
+def seed_columns(rows, seeds):
+    """Rows as columns along a last axis, one per seed of an increasing array."""
+    shape, count = rows.value.shape[1:], len(seeds)
+    same = uniform_rows(rows)
+    whole, mixed = (
+        Rows(taken_rows(rows.value, chosen), rows.seeds[chosen]) if chosen.size else None
+        for chosen in (np.flatnonzero(same), np.flatnonzero(~same))
+    )
+    blocks = [] if whole is None else [(filled(whole), 0, shape[0])]
+    pieces = [] if mixed is None else pieces_of(mixed, 1)
+    if len(pieces) <= _MOST_BLOCKS and all(part.uniform for part, _, _ in pieces):
+        blocks, mixed = blocks + pieces, None
+    windows = []
+    for part, start, end in blocks:
+        at = np.searchsorted(seeds, seed_of(part))
+        for first, last in runs(at):
+            low = int(at[first])
+            high = count - low - (last - first)
+            windows.append(
+                pad(
+                    batch_last(taken_rows(part.value, range(first, last))),
+                    lows=(start, *[0] * (len(shape) - 1), low),
+                    highs=(shape[0] - end, *[0] * (len(shape) - 1), high),
+                    interiors=(0,) * (len(shape) + 1),
+                )
+            )
+    columns = accumulate(*windows) if windows else zeros((*shape, count), rows.value.dtype)
+    if mixed is None:
+        return in_lines(columns)
+    size = columns.size
+    places = np.arange(element_count(shape)).reshape(shape) * count
+    # Elements that are zero go behind the end.
+    positions = np.where(mixed.seeds < 0, size, places + np.searchsorted(seeds, mixed.seeds))
+    flat = scatter_add(
+        zeros((1, size + 1, 1), columns.dtype),
+        constant(positions.reshape(-1)),
+        reshape(mixed.value, shape=(1, mixed.value.size, 1)),
+    )
+    scattered = reshape(slice_axis(flat, 1, 0, size), shape=columns.shape)
+    return accumulate(columns, scattered) if windows else scattered
+
+
+def in_lines(columns):
+    """The columns where rows of them begin at multiples of 64 bytes, which products like."""
+    rows, width = columns.shape[0], columns.size // columns.shape[0]
+    gap = -width % (64 // columns.dtype.itemsize)
+    if gap == 0 or width * columns.dtype.itemsize < 64:
+        return columns
+    flat = reshape(columns, shape=(rows, width))
+    flat = pad(flat, lows=(0, 0), highs=(0, gap), interiors=(0, 0))
+    return reshape(slice_axis(flat, 1, 0, width), shape=columns.shape)
+
+
+def scaled_columns(rows, matrix):
+    """A product in which every row of the operand has a seed of its own: the matrix, scaled."""
+    (count, k), rest = rows.value.shape[:2], rows.value.shape[2:]
+    m = matrix.shape[0]
+    columns = constant(matrix.dense().T.reshape(1, k, m, *[1] * len(rest)))
+    scales = reshape(rows.value, shape=(count, k, 1, *rest))
+    value = reshape(multiply(columns, scales), shape=(count * k, m, *rest))
+    return Rows(value, rows.seeds.reshape(-1, *[1] * (value.ndim - 1)))
+
+
 def negated(value):
     """The value times -1, part by part: what puts the parts together can then take it in."""
-    node = value.node
-    if node.primitive is not concatenate or node.attributes["axis"] != 0:
-        return negative(value)
-    return concatenate(*[negative(part) for part in node.operands], axis=0)
+    node, columns = value.node, columns_of(value)
+    if columns is not None:
+        return seeds_first(_negated_columns(columns))
+    if node.primitive is concatenate and node.attributes["axis"] == 0:
+        return concatenate(*[negated(part) for part in node.operands], axis=0)
+    return negative(value)
+
+
+def _negated_columns(columns):
+    node = columns.node
+    if node.primitive is sparse_matmul:
+        return sparse_matmul(*node.operands, matrix=node.attributes["matrix"].negated)
+    if node.primitive is pad:
+        return pad(negative(node.operands[0]), **node.attributes)
+    if node.primitive is accumulate:
+        if any(part.node.primitive is sparse_matmul for part in node.operands):
+            return accumulate(*[_negated_columns(part) for part in node.operands])
+    return negative(columns)
 
 
 def summed(rows, axes):

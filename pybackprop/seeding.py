@@ -24,14 +24,18 @@ from .batching import record_batch
 from .differentiate import inline
 from .graph import CONSTANT, INPUT, current_graph, element_count, open_graph
 from .primitives.base import broadcast, constant, constant_value, zeros
-from .primitives.elementwise import accumulate, negative
+from .primitives.elementwise import negative
 from .primitives.indexing import scatter_add
-from .primitives.shaping import concatenate, reshape, slice_axis
+from .primitives.linalg import sparse_matmul
+from .primitives.shaping import concatenate, reshape, slice_, slice_axis
 from .seeded_rows import (
     MOVES,
     Rows,
+    added,
+    added_rows,
     aligned,
     aligned_shape,
+    columns_of,
     filled,
     least_seed,
     matched,
@@ -41,7 +45,11 @@ from .seeded_rows import (
     pieces_of,
     placed,
     rows_for,
+    scaled_columns,
+    seed_columns,
     seed_of,
+    seeds_first,
+    sliced_columns,
     summed,
     taken_rows,
     uniform_rows,
@@ -66,6 +74,12 @@ _PER_ELEMENT = 8
 
 # Comparisons of seeds above which rows are not matched element by element.
 _MOST_COMPARED = 1 << 22
+
+# Elements of constants that are made.
+_MOST_KNOWN = 4096
+
+# Columns of a product, with those of zeros, per seed.
+_FILLED = 1.5
 
 # Pieces into which a contraction is cut at most.
 _MOST_PIECES = 16
@@ -125,6 +139,9 @@ def _work(node):
         a = node.operands[0]
         inner = a.shape[-2 if node.attributes["transpose_a"] else -1]
         return max(size, size * inner / _PER_ELEMENT)
+    if node.primitive.name == "sparse_matmul":
+        matrix = node.attributes["matrix"]
+        return max(size, size // matrix.shape[0] * matrix.values.size / _PER_ELEMENT)
     return max([size, *(o.size for o in node.operands)])
 
 
@@ -192,6 +209,12 @@ class _Sweep:
         wanted = np.arange(self.size) if wanted is None else wanted
         shape = (len(wanted), *rows.value.shape[1:])
         numbers = wanted.reshape(-1, *[1] * (rows.value.ndim - 1))
+        if constant_value(rows.value) is not None and rows.count == 1:
+            if rows.seeds.size * len(wanted) <= _MOST_KNOWN:
+                # One number where the seeds are: a constant, repeated.
+                number = rows.value.dtype.type(constant_value(rows.value))
+                known = np.where(rows.seeds == numbers, number, rows.value.dtype.type(0))
+                return Rows(broadcast(constant(known), shape), numbers)
         same = uniform_rows(rows)
         if same.all():
             have = seed_of(rows)
@@ -272,8 +295,18 @@ class _Sweep:
         if rows is None:
             return [None]
         if node.primitive is negative:
-            return [Rows(negated(rows.value), rows.seeds)]
+            opposite = negated(rows.value)
+            columns = columns_of(opposite)
+            if columns is not None and columns.node.primitive is not negative:
+                self.share = 0.0  # taken in by what made the rows
+            return [Rows(opposite, rows.seeds)]
         operands = [rows.value if k in moving else self.env[o] for k, o in enumerate(node.operands)]
+        columns = columns_of(rows.value)
+        if columns is not None:
+            others = [reshape(o, shape=(*o.shape, 1)) for o in operands]
+            operands = [columns if k in moving else o for k, o in enumerate(others)]
+            value = seeds_first(node.primitive(*operands, **node.attributes))
+            return [Rows(value, aligned(rows.seeds, value.ndim))]
         flags = [k in moving for k in range(len(operands))]
         (value,) = node.primitive.batch(operands, flags, rows.count, **node.attributes)
         return [Rows(value, aligned(rows.seeds, value.ndim))]
@@ -328,9 +361,15 @@ class _Sweep:
             return parts[0]
         if not all(rows.uniform for rows in parts):
             most = max(rows.seeds[0].size for rows in parts)
-            if most * sum(rows.count for rows in parts) ** 2 > _MOST_COMPARED:
+            compared = most * sum(rows.count for rows in parts) ** 2
+            if compared > _MOST_COMPARED or any(
+                columns_of(rows.value) is not None for rows in parts
+            ):
                 parts = [self.gathered(rows) for rows in parts]
         slots = sorted(matched(parts), key=least_seed)
+        whole = added_rows(parts, slots)
+        if whole is not None:
+            return whole
         blocks, seeds = [], []
         shape = np.broadcast_shapes(*[rows.seeds.shape[1:] for rows in parts])
         start = 0
@@ -343,9 +382,9 @@ class _Sweep:
             ):
                 end += 1
             sources = [
-                slice_axis(parts[k].value, 0, r, r + end - start) for k, r in slots[start][1]
+                taken_rows(parts[k].value, range(r, r + end - start)) for k, r in slots[start][1]
             ]
-            blocks.append(sources[0] if len(terms) == 1 else accumulate(*sources))
+            blocks.append(sources[0] if len(terms) == 1 else added(sources))
             start = end
         for row, _ in slots:
             seeds.append(np.broadcast_to(row, shape))
@@ -357,7 +396,11 @@ class _Sweep:
         rows = self.tangents[node.operands[0]]
         if rows is None:
             return [None]
-        (value,) = node.primitive.batch([rows.value], [True], rows.count, **node.attributes)
+        columns = columns_of(rows.value)
+        if columns is not None and node.primitive is slice_:
+            value = seeds_first(sliced_columns(columns, **node.attributes))
+        else:
+            (value,) = node.primitive.batch([rows.value], [True], rows.count, **node.attributes)
         seeds = MOVES[node.primitive.name](rows, value.shape, **node.attributes)
         return [Rows(value, seeds)]
 
@@ -512,6 +555,25 @@ class _Sweep:
         self.share = done / (total.count * rows.value.shape[axis])
         return [total]
 
+    def sparse_product(self, node):
+        """A product with a sparse constant: of seeds side by side, as its columns."""
+        rows = self.tangents[node.operands[0]]
+        if rows is None:
+            return [None]
+        matrix = node.attributes["matrix"]
+        if rows.seeds.shape[1] > 1 and only_along(rows.seeds, 1):
+            return [scaled_columns(rows, matrix)]
+        used = np.unique(rows.seeds)
+        used = used[used >= 0]
+        if self.size <= _FILLED * len(used):
+            # With columns of zeros, so that the result is a whole block of the Jacobian.
+            used = np.arange(self.size)
+        value = seeds_first(sparse_matmul(seed_columns(rows, used), matrix=matrix))
+        self.cost.structured += _NODE + 2 * rows.value.size
+        # A batch has its axis moved to the end and back.
+        self.cost.batch += self.size * (node.operands[0].size + node.outputs[0].size)
+        return [Rows(value, used.reshape(-1, *[1] * (value.ndim - 1)))]
+
 
 _RULES = {
     **dict.fromkeys(_LINEAR, _Sweep.linear),
@@ -524,4 +586,5 @@ _RULES = {
     "cumsum": _Sweep.along,
     "sum": _Sweep.summed,
     "matmul": _Sweep.matmul,
+    "sparse_matmul": _Sweep.sparse_product,
 }

@@ -19,6 +19,7 @@ from pybackprop.graph import open_graph
 from pybackprop.primitives import elementwise as e
 from pybackprop.primitives import reduction, special  # noqa: F401 - fills the registry
 from pybackprop.primitives.control import scan_values  # noqa: F401 - fills the registry
+from pybackprop.primitives.linalg import SparseMatrix
 
 _rng = np.random.default_rng(7)
 
@@ -436,6 +437,15 @@ for _ta in (False, True):
             _add("matmul", _left, _right, transpose_a=_ta, transpose_b=_tb)
 _add("matmul", _floats(1, 5), _floats(5, 1), transpose_a=False, transpose_b=False)
 _add("matmul", np.zeros((2, 0)), np.zeros((0, 3)), transpose_a=False, transpose_b=False)
+_sparse = SparseMatrix.of(np.array([[0, 2.0, 0], [0.5, 0, -3], [0, 0, 0], [0, 1.5, 1]]))
+
+
+def _sparse_exact(x):
+    return np.tensordot(_sparse.dense().astype(x.dtype), x, 1)
+
+
+for _shape in ((3,), (3, 2), (3, 2, 5), (3, 0), (3, 4, 3, 2)):
+    _add("sparse_matmul", _floats(*_shape), matrix=_sparse, exact=_sparse_exact)
 _add("matmul", _floats(17, 33), _floats(33, 9), transpose_a=False, transpose_b=False)
 
 # ---- linear algebra -----------------------------------------------------------------------------

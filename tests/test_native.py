@@ -473,9 +473,13 @@ def test_long_straight_code_is_cut():
 # ---- export -------------------------------------------------------------------------------------
 
 
+_BIDIAGONAL = np.eye(60) - np.eye(60, k=-1)
+
+
 def _point(p, xs, index, scale):
     y = np.tanh(xs @ p["w"] + p["b"])[index] * scale
-    return np.sum(y**2) + _pendulum(p["b"], xs[:, 0])
+    sparse = _BIDIAGONAL @ np.resize(p["w"], (60, 9))
+    return np.sum(y**2) + _pendulum(p["b"], xs[:, 0]) + np.sum(sparse**3)
 
 
 @pytest.mark.parametrize("language", ["c99", "c++"])

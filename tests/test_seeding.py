@@ -8,6 +8,7 @@ from pybackprop import seeding
 from pybackprop.api import jacobians
 from pybackprop.graph import open_graph
 from pybackprop.primitives.elementwise import cos, maximum, multiply
+from pybackprop.primitives.linalg import SparseMatrix, sparse_matmul
 
 RNG = np.random.default_rng(39)
 A, B, C = RNG.normal(size=(5, 5)), RNG.normal(size=(4, 5, 6)), RNG.normal(size=(3, 4))
@@ -24,6 +25,14 @@ def _chain(x):
     for k in range(1, 5):
         placed.append(placed[0 if k == 3 else k - 1] @ turns[k])
     return A[:, :5] @ np.reshape(np.stack(placed), (5, 9))
+
+
+def _sparse(x, k):
+    matrix = np.random.default_rng(k).normal(size=(8, k))
+    matrix[np.abs(matrix) < 1.0] = 0.0
+    x = np.reshape(x, (k, -1))
+    y = sparse_matmul(x[:, 0] if x.shape[1] == 1 else x, matrix=SparseMatrix.of(matrix))
+    return y if y.ndim > 1 else np.stack([y, 2 * y], -1)
 
 
 def _scanned(x):
@@ -52,6 +61,9 @@ FUNCTIONS = {
     "scan": _scanned,
     "two parts": lambda x: np.concatenate([C @ x[:4], C.T @ x[1:4], x[2:3] * 0.0]),
     "constant": lambda x: np.ones(3) + bp.stop_gradient(x[:3]),
+    "sparse product": lambda x: 1.0 - _sparse(np.outer(x, np.sin(x)), 25)[::2] * x[0],
+    "sparse product of an array": lambda x: np.sin(_sparse(x, 5)),
+    "sparse product of a chain": lambda x: _sparse(_chain(x), 5) + np.sum(x**2) - x[4],
     "number": lambda x: x[0] * x[1] + np.sum(np.exp(x)),
 }
 
@@ -90,7 +102,9 @@ def test_same_as_products(always, name, mode):
     np.testing.assert_allclose(made, expected, rtol=1e-13, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["chain", "neighbours", "scatter", "outer", "where", "sums"])
+@pytest.mark.parametrize(
+    "name", ["chain", "neighbours", "scatter", "outer", "where", "sums", "sparse product"]
+)
 def test_native_is_the_same(always, name):
     x = RNG.normal(size=5)
     plain = bp.jacobian(FUNCTIONS[name])(x)
@@ -98,7 +112,18 @@ def test_native_is_the_same(always, name):
     np.testing.assert_array_equal(plain, native)
 
 
-@pytest.mark.parametrize("name", ["chain", "product", "neighbours", "extremes", "gather"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chain",
+        "product",
+        "neighbours",
+        "extremes",
+        "gather",
+        "sparse product",
+        "sparse product of a chain",
+    ],
+)
 def test_second_order_and_complex_step(always, name):
     function, x = FUNCTIONS[name], RNG.normal(size=5)
     hessian = bp.hessian(lambda v: np.sum(np.sin(function(v))))(x)

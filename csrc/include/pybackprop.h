@@ -124,6 +124,9 @@ struct pbp_native_host {
     /* As the instruction MATMUL: params as docs/tape.md lists them, float32 if single.  Returns a pbp_status. */
     int (*matmul)(pbp_native_host *host, int single, const int64_t *params, void *c, const void *a,
                   const void *b, int accumulate);
+    /* As the instruction SPARSE_MATMUL: params as docs/tape.md lists them, float32 if single.  Returns a pbp_status. */
+    int (*sparse)(pbp_native_host *host, int single, const int64_t *params, void *d, const void *a,
+                  const void *b, const void *c);
     /* As the row of that number of pybackprop_instr.def, of the group "linalg"; params as docs/tape.md lists them.
        Returns a pbp_status. */
     int (*linalg)(pbp_native_host *host, uint32_t row, int single, const int64_t *params,

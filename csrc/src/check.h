@@ -216,5 +216,6 @@ pbp_status pbp_check_sort(check *k);
 pbp_status pbp_check_search(check *k);
 pbp_status pbp_check_cumulate(check *k);
 pbp_status pbp_check_fft(check *k);
+pbp_status pbp_check_sparse(check *k);
 
 #endif

@@ -165,6 +165,14 @@ typedef void (*pbp_fft_f64)(const int64_t *params, int64_t first, int64_t end, d
 typedef void (*pbp_fft_f32)(const int64_t *params, int64_t first, int64_t end, float *d,
                             const float *a, const float *b, const float *table);
 
+/* Rows of the result; returns whether c is finite. */
+typedef bool (*pbp_sparse_f64)(const int64_t *params, int64_t first, int64_t end, double *d,
+                               const double *values, const int64_t *pattern, const double *c,
+                               void *scratch);
+typedef bool (*pbp_sparse_f32)(const int64_t *params, int64_t first, int64_t end, float *d,
+                               const float *values, const int64_t *pattern, const float *c,
+                               void *scratch);
+
 /* One instruction set.  The lookups return NULL where there is no kernel. `variant`: flags SA, SB,
  * SC. */
 typedef struct pbp_isa {
@@ -179,6 +187,8 @@ typedef struct pbp_isa {
     pbp_matmul_scratch scratch_f64, scratch_f32;
     pbp_fft_f64 fft_f64;
     pbp_fft_f32 fft_f32;
+    pbp_sparse_f64 sparse_f64;
+    pbp_sparse_f32 sparse_f32;
 } pbp_isa;
 
 /* cpu.c: the best of this processor, or the one that the environment variable PYBACKPROP_ISA names
@@ -198,7 +208,13 @@ const pbp_isa *pbp_isa_choose(void);
     void pbp_fft_f64_##isa(const int64_t *params, int64_t first, int64_t end, double *d,           \
                            const double *a, const double *b, const double *table);                 \
     void pbp_fft_f32_##isa(const int64_t *params, int64_t first, int64_t end, float *d,            \
-                           const float *a, const float *b, const float *table);
+                           const float *a, const float *b, const float *table);                    \
+    bool pbp_sparse_f64_##isa(const int64_t *params, int64_t first, int64_t end, double *d,        \
+                              const double *values, const int64_t *pattern, const double *c,       \
+                              void *scratch);                                                      \
+    bool pbp_sparse_f32_##isa(const int64_t *params, int64_t first, int64_t end, float *d,         \
+                              const float *values, const int64_t *pattern, const float *c,         \
+                              void *scratch);
 PBP_DECLARE_ISA(base)
 PBP_DECLARE_ISA(v3)
 PBP_DECLARE_ISA(v4)
@@ -221,6 +237,12 @@ pbp_status pbp_power_checked(const pbp_array_op *op, pbp_sweep *sweep, char *d, 
                              const char *b);
 pbp_status pbp_fft_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                        const char *b);
+pbp_status pbp_sparse_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
+                          const char *b);
+int64_t pbp_sparse_scratch_bytes(const int64_t *params, int64_t item);
+/* The same from native code. */
+pbp_status pbp_sparse_product(bool single, const int64_t *params, int64_t cost, pbp_sweep *sweep,
+                              void *d, const void *a, const void *b, const void *c);
 pbp_status pbp_copy_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                         const char *b);
 pbp_status pbp_zero_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,

@@ -20,7 +20,9 @@
                                          pbp_matmul_scratch_f64_##suffix,                          \
                                          pbp_matmul_scratch_f32_##suffix,                          \
                                          pbp_fft_f64_##suffix,                                     \
-                                         pbp_fft_f32_##suffix};
+                                         pbp_fft_f32_##suffix,                                     \
+                                         pbp_sparse_f64_##suffix,                                  \
+                                         pbp_sparse_f32_##suffix};
 
 #ifdef __x86_64__
 ISA(base, "x86-64", base)

@@ -31,6 +31,14 @@ static int native_matmul(pbp_native_host *host, int single, const int64_t *param
     return (int)pbp_matmul_run(&op, ((native_run *)(void *)host)->sweep, c, a, b);
 }
 
+static int native_sparse(pbp_native_host *host, int single, const int64_t *params, void *d,
+                         const void *a, const void *b, const void *c)
+{
+    pbp_sweep *sweep = ((native_run *)(void *)host)->sweep;
+    const int64_t cost = params[2] * (params[3] * params[4] + 1) / 3;
+    return (int)pbp_sparse_product(single, params, cost, sweep, d, a, b, c);
+}
+
 static int native_linalg(pbp_native_host *host, uint32_t row, int single, const int64_t *params,
                          void *d, const void *a, const void *b)
 {
@@ -68,6 +76,7 @@ static native_run begin(pbp_sweep *sweep)
     native_run run;
     run.host.poll = native_poll;
     run.host.matmul = native_matmul;
+    run.host.sparse = native_sparse;
     run.host.linalg = native_linalg;
     run.host.parallel = native_parallel;
     run.host.instruction = 0;

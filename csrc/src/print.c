@@ -262,6 +262,8 @@ static void write_extents(writer *w, const pbp_tape *tape, const pbp_instruction
     } else if (strcmp(group, "fft") == 0) {
         write_list(w, " outer n inner ", p, 3);
         write_list(w, " by ", p + 7, p[5]);
+    } else if (strcmp(group, "sparse") == 0) {
+        write_list(w, " m k nonzeros groups n ", p, 5);
     } else if (strcmp(group, "scan_sum") == 0) {
         write_list(w, " ", p, 3);
     } else {

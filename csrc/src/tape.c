@@ -238,6 +238,10 @@ static pbp_status emit_array(builder *b, const pbp_array_op *op)
         const int64_t bytes = pbp_matmul_scratch_bytes(tape, op);
         tape->scratch_bytes = bytes > tape->scratch_bytes ? bytes : tape->scratch_bytes;
     }
+    if (op->row == PBP_ROW_SPARSE_MATMUL) {
+        const int64_t bytes = pbp_sparse_scratch_bytes(op->params, pbp_dtype_bytes(op->a_dtype));
+        tape->scratch_bytes = bytes > tape->scratch_bytes ? bytes : tape->scratch_bytes;
+    }
     if (strcmp(row.group, "linalg") == 0) {
         const int64_t bytes =
             pbp_linalg_scratch_bytes(op->row, pbp_dtype_bytes(op->a_dtype), op->params);

@@ -266,6 +266,8 @@ static pbp_status check_by_row(check *k)
     case PBP_ROW_FFT:
     case PBP_ROW_FFT_REAL:
         return pbp_check_fft(k);
+    case PBP_ROW_SPARSE_MATMUL:
+        return pbp_check_sparse(k);
     case PBP_ROW_LOOP_BEGIN:
     case PBP_ROW_LOOP_END:
         k->runs = true;

@@ -47,6 +47,12 @@ static builder *everything(void)
     emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 4, 1, 1, 4, 1, 6, 4), u, x, t);
     emit(b, "FFT", 0, PARAMS(b, 2, 2, 2, 1, 2, 1, 2, 2), u, x, x, t);
     emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 3, 1, 1, 8, 2, 36, 4, 2), u, x, t);
+    for (int k = 0; k < 8; k++) {
+        constant(b, 0.0);
+    }
+    memcpy(b->consts + b->n_consts - 8, (const int64_t[]){0, 1, 3, 1, 0, 1, 0, 2}, 64);
+    emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 2, 3, 3, 2, 3, 6, 3, 6, 3), u, f64(b, 1, 0),
+         operand(b, 1, PBP_INT64, 8 * (b->n_consts - 8)), x);
     emit1(b, "ZERO", 0, PARAMS(b, 64), t, PBP_NONE);
     const uint32_t outer = loop_begin(b, 3, 3, 0);
     loop_base(b, outer, 0, 3200, 64, 128);
@@ -212,6 +218,15 @@ static void test_refusals(void)
     emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 4, 1, 1, 4, 1, 6, 4), f64(b, 0, 360), f64(b, 0, 0),
           f64(b, 0, 64));
     REFUSED("of a base of 512");
+    b = builder_new(512, 0, NULL);
+    emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 1, 1, 0, 1, 1, 1, 1, 1, 1), f64(b, 0, 256), f64(b, 0, 0),
+         operand(b, 0, PBP_INT64, 64), f64(b, 0, 128));
+    REFUSED("not among the constants");
+    b = builder_new(512, 4, (double[]){1.0, 0.0, 0.0, 0.0});
+    memcpy(b->consts + 1, (const int64_t[]){0, 1, 1}, 24);
+    emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 1, 1, 0, 1, 1, 1, 1, 1, 1), f64(b, 0, 256), f64(b, 1, 0),
+         operand(b, 1, PBP_INT64, 8), f64(b, 0, 128));
+    REFUSED("its pattern does not fit");
     b = builder_new(256, 0, NULL);
     scalar1(b, "NEG", DF, 0, 0);
     REFUSED("frame");

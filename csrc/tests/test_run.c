@@ -229,6 +229,41 @@ static void test_matmul_and_copy(void)
     pbp_tape_free(tape);
 }
 
+/* A sparse matrix {{0, 2, 0}, {0, 0, 0}, {3, 0, 4}}, its rows by length, times columns in groups;
+   where the columns are not finite its zeros make NaN of them. */
+static void test_sparse(void)
+{
+    const int64_t pattern[] = {0, 0, 1, 3, 1, 0, 2, 1, 0, 2};
+    for (int64_t n = 1; n <= 40; n++) {
+        double consts[13] = {2, 3, 4}, x[3 * 2 * 40], y[3 * 2 * 40];
+        memcpy(consts + 3, pattern, sizeof pattern);
+        builder *b = builder_new(128, 13, consts);
+        const uint32_t in = input(b, PBP_FLOAT64, (int)(6 * n)),
+                       o = output(b, PBP_FLOAT64, (int)(6 * n));
+        emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 3, 3, 3, 2, n, 2 * n, n, n, 3 * n), f64(b, o, 0),
+             f64(b, 1, 0), operand(b, 1, PBP_INT64, 24), f64(b, in, 0));
+        pbp_tape *tape = load(b);
+        for (int finite = 1; finite >= 0; finite--) {
+            /* x[g][p][j] */
+            for (int i = 0; i < 6 * n; i++) {
+                x[i] = 1 + (i * 7) % 11;
+            }
+            x[n - 1] = finite ? 1 : INFINITY;
+            CHECK(run(tape, (const void *[]){x}, (void *[]){y}, NULL) == PBP_OK);
+            for (int g = 0; g < 2; g++) {
+                for (int j = 0; j < n; j++) {
+                    const double *c = x + g * 3 * n + j, *d = y + g * n + j;
+                    const int spoilt = !finite && g == 0 && j == n - 1;
+                    CHECK(spoilt ? isnan(d[0]) && isnan(d[2 * n]) && d[4 * n] == INFINITY
+                                 : d[0] == 2 * c[n] && d[2 * n] == 0 &&
+                                       d[4 * n] == 3 * c[0] + 4 * c[2 * n]);
+                }
+            }
+        }
+        pbp_tape_free(tape);
+    }
+}
+
 static int stop_after(void *context)
 {
     return --*(int *)context <= 0;
@@ -272,6 +307,7 @@ int main(void)
     test_index();
     test_sums();
     test_matmul_and_copy();
+    test_sparse();
     test_poll();
     return failures != 0;
 }

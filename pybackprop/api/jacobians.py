@@ -9,7 +9,8 @@ from ..differentiate import ReverseSweep, record_jvp
 from ..errors import DifferentiationError
 from ..graph import current_graph, describe, open_graph
 from ..primitives.base import is_floating, zeros
-from ..primitives.shaping import concatenate, reshape, transpose
+from ..primitives.shaping import reshape
+from ..seeded_rows import batch_last
 from ..seeding import record_seeded
 from .gradients import grad
 from .recording import (
@@ -157,7 +158,7 @@ def _record_jacobian(traced, wrt, mode, holomorphic=False):
             if not has_batch:
                 continue
             if forward:
-                block = reshape(_batch_last(product), shape=target.shape + source.shape)
+                block = reshape(batch_last(product), shape=target.shape + source.shape)
                 rows[k][j] = block
             else:
                 rows[j][k] = reshape(product, shape=source.shape + target.shape)
@@ -167,13 +168,3 @@ def _record_jacobian(traced, wrt, mode, holomorphic=False):
                 dtype = np.result_type(output.dtype, source.dtype)
                 row[j] = zeros(output.shape + source.shape, dtype)
     return rows
-
-
-def _batch_last(product):
-    """The product with axis 0 last; what lies one after another along it is moved part by part."""
-    axes = (*range(1, product.ndim), 0)
-    node = product.node
-    if node.primitive is concatenate and node.attributes["axis"] == 0:
-        parts = [transpose(part, axes=axes) for part in node.operands]
-        return concatenate(*parts, axis=product.ndim - 1)
-    return transpose(product, axes=axes)

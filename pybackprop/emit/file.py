@@ -24,6 +24,8 @@ struct pbp_native_host {
     int (*poll)(pbp_native_host *host, int64_t nanoseconds);
     int (*matmul)(pbp_native_host *host, int single, const int64_t *params, void *c, const void *a,
                   const void *b, int accumulate);
+    int (*sparse)(pbp_native_host *host, int single, const int64_t *params, void *d, const void *a,
+                  const void *b, const void *c);
     int (*linalg)(pbp_native_host *host, uint32_t row, int single, const int64_t *params,
                   void *d, const void *a, const void *b);
     int (*parallel)(pbp_native_host *host, pbp_native_part part, int64_t steps,

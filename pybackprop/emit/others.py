@@ -114,6 +114,41 @@ def _is_small(m, n, k, c_row, c_col, a_row, a_col, b_row, b_col):
     return min(m, n) > 1 and n <= 8 and k <= 8 and m * n * k <= 512 and c_col == 1
 
 
+def _sparse_matmul(writer, instruction):
+    """The core's kernel if there is one, else a chain per element as it defines."""
+    m, _, _, groups, n, d_row, d_group, c_row, c_group = instruction.params
+    single = instruction.d.dtype.itemsize == 4
+    suffix = "f" if single else ""
+    values = ", ".join(map(str, instruction.params))
+    writer.line(f"static const int64_t params[9] = {{{values}}};")
+    if writer.host:
+        letters = (instruction.d, instruction.a, instruction.b, instruction.c)
+        refs = ", ".join(writer.pointer(r) for r in letters)
+        writer.open(f"if (host->sparse(host, {int(single)}, params, {refs}) != 0) {{")
+        writer.line("return 8;")
+        writer.close()
+        return
+    _typed(writer, instruction, "d", "a", "b", "c")
+    writer.open(f"for (int64_t i = 0; i < {m}; i++) {{")
+    writer.open(f"for (int64_t g = 0; g < {groups}; g++) {{")
+    writer.open(f"for (int64_t j = 0; j < {n}; j++) {{")
+    kind = c_type(instruction.d.dtype)
+    writer.line(f"{kind} s = 0;")
+    writer.open("for (int64_t e = b[i]; e < b[i + 1]; e++) {")
+    place = f"c[b[{2 * m + 1} + e] * {c_row} + g * {c_group} + j]"
+    writer.line(f"s = pbp_fma{suffix}(a[e], {place}, s);")
+    writer.close()
+    writer.line(f"d[b[{m + 1} + i] * {d_row} + g * {d_group} + j] = s;")
+    writer.close()
+    writer.close()
+    writer.close()
+    writer.open(f"if (!pbp_sparse_finite{suffix}(params, c)) {{")
+    writer.open("for (int64_t p = 0; p < params[1]; p++) {")
+    writer.line(f"pbp_sparse_spoil{suffix}(params, p, d, b, c);")
+    writer.close()
+    writer.close()
+
+
 # ---- indices ------------------------------------------------------------------------------------
 
 
@@ -364,7 +399,8 @@ def _power(writer, instruction):
 
 _WRITERS = {
     **dict.fromkeys(LINALG, _linalg),
-    "MATMUL": _matmul, "GATHER": _gather, "SCATTER_SET": _scatter, "SCATTER_ADD": _scatter,
+    "MATMUL": _matmul, "SPARSE_MATMUL": _sparse_matmul, "GATHER": _gather,
+    "SCATTER_SET": _scatter, "SCATTER_ADD": _scatter,
     "WRAP": _wrap, "CUMSUM": _cumulate, "CUMPROD": _cumulate, "SUM": _reduce, "PROD": _reduce,
     "MAX_OF": _reduce, "MIN_OF": _reduce, "DOT": _reduce, "ARGMAX": _reduce, "ARGMIN": _reduce,
     "POW": _power, "ARGSORT": _argsort, "SEARCH": _search,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 HEADERS = (
     "float_math.h", "simd_math.h", "special_math.h", "special_loops.h", "special_bessel.h",
-    "special_incomplete.h", "native_runtime.h", "order.h", "fft.h",
+    "special_incomplete.h", "native_runtime.h", "order.h", "fft.h", "sparse.h",
 )  # fmt: skip
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _DEFINED = re.compile(

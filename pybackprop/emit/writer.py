@@ -372,5 +372,8 @@ def other_work(instruction):
     if instruction.op == "MATMUL":
         m, n, k = params[:3]
         return (m * n * k // 8 + m * n) * params[9]
+    if instruction.op == "SPARSE_MATMUL":
+        m, _, nonzeros, groups, n = params[:5]
+        return (nonzeros // 4 + m) * groups * n
     size = max(r.size for r in instruction.refs())
     return size if not params else max(size, params[0])

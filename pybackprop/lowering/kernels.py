@@ -58,6 +58,36 @@ class Kernels:
         params += [s[0] // item if extents else 0 for s in steps]
         self.emit("MATMUL", *refs, flags=ACC if adding else 0, params=params)
 
+    def sparse_matmul(self, node):
+        """A product with a sparse constant matrix."""
+        (value,), (operand,) = node.outputs, node.operands
+        matrix = node.attributes["matrix"]
+        a, b = (self.constant(array) for array in matrix.by_length(value.dtype))
+        c = self.ref(operand)
+        self.produce(value, lambda place, _: self._sparse_refs(place, a, b, c, matrix))
+
+    def _sparse_refs(self, place, a, b, c, matrix):
+        """SPARSE_MATMUL over refs."""
+        if 0 in place.shape:
+            return
+        layout = _columns_in_groups(place, c)
+        if layout is None:
+            source = self.contiguous(c)
+            if place.is_contiguous():
+                self._sparse_refs(place, a, b, source, matrix)
+            else:
+                temporary = self.temporary(place.shape, place.dtype)
+                self._sparse_refs(temporary, a, b, source, matrix)
+                self.copy(place, temporary)
+            return
+        groups, n, d_group, c_group = layout
+        item = place.dtype.itemsize
+        params = [
+            *matrix.shape, matrix.values.size, groups, n,
+            place.strides[0] // item, d_group, c.strides[0] // item, c_group,
+        ]  # fmt: skip
+        self.emit("SPARSE_MATMUL", place, a, b, c, params=params)
+
     def linalg(self, op, node, operands, sizes, mode=0):
         """Linear algebra on batches of matrices."""
         from .linalg import lower_linalg
@@ -181,6 +211,18 @@ class Kernels:
         self.emit("FFT" if len(planes) == 2 else "FFT_REAL", place, *planes, table, params=params)
         strides = contiguous_strides(value.shape, value.dtype.itemsize)
         self.refs[value] = place.viewed(0, value.shape, strides)
+
+
+def _columns_in_groups(place, c):
+    """Groups of columns that lie side by side in both, as groups, n, and strides; or None."""
+    item = place.dtype.itemsize
+    if any(s % item for r in (place, c) for s in r.strides):
+        return None
+    extents, steps = collapse(place.shape[1:], [place.strides[1:], c.strides[1:]])
+    if len(extents) > 2 or any(s[-1] != item for s in steps if s):
+        return None
+    groups, n = (1,) * (2 - len(extents)) + tuple(extents)
+    return groups, n, *(s[0] // item if len(extents) == 2 else 0 for s in steps)
 
 
 def _index_params(shape, positions):

@@ -14,7 +14,7 @@ from ..primitives import indexing, linalg, reduction, shaping
 VIEWS = (shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_, shaping.flip)
 _ALIASES = (*VIEWS, e.stop_gradient, e.as_parts)
 _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert)
-_DIRECT = {reduction.sum_, linalg.matmul, indexing.scatter_add, shaping.pad}
+_DIRECT = {reduction.sum_, linalg.matmul, linalg.sparse_matmul, indexing.scatter_add, shaping.pad}
 
 
 class Slot:
@@ -32,11 +32,13 @@ class Slot:
         Whether it holds something that further contributions must be added to.
     zero_first : bool
         Whether the parts leave gaps, which are zero.
+    zeroed : bool
+        Whether it was zeroed before its parts came, so that each finds zeros.
     delivered : set of Value
         Operands of the owner that are in place.
     """
 
-    __slots__ = ("delivered", "ref", "started", "summing", "value", "zero_first")
+    __slots__ = ("delivered", "ref", "started", "summing", "value", "zero_first", "zeroed")
 
     def __init__(self, value, summing, zero_first=False):
         self.value = value
@@ -44,6 +46,7 @@ class Slot:
         self.ref = None
         self.started = False
         self.zero_first = zero_first
+        self.zeroed = False
         self.delivered = set()
 
 

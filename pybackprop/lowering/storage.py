@@ -76,6 +76,7 @@ class Storage:
                 self.zero(ref)
                 slot.started = slot.summing
                 adding = slot.summing
+                slot.zeroed = not slot.summing
                 slot.zero_first = False
         for view in target.views:
             ref = view(ref)
@@ -105,7 +106,9 @@ class Storage:
                 slot.zero_first = False
         if slot.ref is None:
             slot.ref, adding = self.destination(slot.value)
-            slot.started = slot.started or adding
+            outer = self.scope.targets.get(slot.value)
+            in_zeros = outer is not None and outer.slot is not None and outer.slot.zeroed
+            slot.started = slot.started or adding or (slot.summing and in_zeros)
             if adding:
                 slot.zero_first = False
         return slot.ref

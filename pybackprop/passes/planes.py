@@ -242,6 +242,12 @@ def _matmul(a, b, **attributes):
     return Planes(re, im, None, a.dtype)
 
 
+@rule(linalg.sparse_matmul)
+def _sparse_matmul(x, *, matrix):
+    planes = [None if p is None else linalg.sparse_matmul(p, matrix=matrix) for p in (x.re, x.im)]
+    return Planes(*planes, (matrix.shape[0], *x.shape[1:]), x.dtype)
+
+
 @rule(e.convert)
 def _convert(x, *, dtype):
     dtype = np.dtype(dtype)

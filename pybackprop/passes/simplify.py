@@ -13,6 +13,7 @@ from ..primitives import elementwise as e
 from ..primitives import linalg, reduction, shaping
 from ..primitives.base import broadcast_shapes, constant_value
 from . import assigned
+from .sparse_products import sparse_product
 
 _RULES = {}
 
@@ -333,6 +334,11 @@ def _transpose(graph, x, *, axes):
     if inner:
         first = x.node.attributes["axes"]
         return shaping.transpose(inner[0], axes=tuple(first[axis] for axis in axes))
+    inner = _made_by(x, shaping.broadcast_to)
+    if inner and inner[0].node.primitive is CONSTANT:
+        source = inner[0]
+        source = shaping.reshape(source, shape=(1,) * (x.ndim - source.ndim) + source.shape)
+        return _shaped(shaping.transpose(source, axes=axes), tuple(x.shape[a] for a in axes))
     # Moving axes of extent one only is a reshape, which costs nothing.
     moved = [axis for axis in axes if x.shape[axis] != 1]
     if moved == sorted(moved):
@@ -469,7 +475,7 @@ def _sum(graph, x, *, axes):
 def _matmul(graph, a, b, *, transpose_a, transpose_b):
     swapped_a, swapped_b = _swapped(a), _swapped(b)
     if swapped_a is None and swapped_b is None:
-        return None
+        return sparse_product(a, b, transpose_a, transpose_b)
     return linalg.matmul(
         a if swapped_a is None else swapped_a,
         b if swapped_b is None else swapped_b,

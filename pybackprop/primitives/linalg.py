@@ -1,12 +1,15 @@
 """Matrix products.
 
-NumPy's ``dot``, ``tensordot``, ``einsum`` and their kin are composed of this one primitive.
+NumPy's ``dot``, ``tensordot``, ``einsum`` and their kin are composed of ``matmul``; a product with
+a constant that is mostly zeros becomes a ``sparse_matmul``.
 """
+
+import functools
 
 import numpy as np
 
-from .base import Primitive, add_tangents, broadcast, require_float, same_dtype
-from .shaping import reshape
+from .base import Linear, Primitive, add_tangents, broadcast, require_float, same_dtype
+from .shaping import reshape, transpose
 
 
 class Matmul(Primitive):
@@ -87,4 +90,133 @@ class Matmul(Primitive):
         lowering.matmul(node)
 
 
-matmul = Matmul()
+class SparseMatrix:
+    """A constant matrix by its nonzero elements.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    values : numpy.ndarray
+        The elements, row by row.
+    pattern : numpy.ndarray
+        int64: where each row starts among them, and where the last one ends; then the column of
+        each element, upwards in a row.
+    """
+
+    def __init__(self, shape, values, pattern):
+        self.shape, self.values, self.pattern = shape, values, pattern
+        self._key = (shape, values.dtype.str, values.tobytes(), pattern.tobytes())
+
+    @classmethod
+    def checked(cls, shape, values, pattern):
+        """That of arrays from elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If they are none.
+        """
+        m, k = shape
+        if values.ndim != 1 or pattern.ndim != 1 or pattern.dtype != np.int64:
+            raise ValueError("a sparse matrix needs rows of elements and of int64")
+        if not (type(m) is type(k) is int and 0 <= m < pattern.size == m + 1 + values.size):
+            raise ValueError("the pattern of a sparse matrix has another size")
+        starts, columns = pattern[: m + 1], pattern[m + 1 :]
+        steps = np.diff(starts)
+        if starts[0] != 0 or starts[-1] != values.size or (steps < 0).any():
+            raise ValueError("the rows of a sparse matrix do not follow one another")
+        inside = np.diff(columns) > 0
+        inside[starts[(starts > 0) & (starts < values.size)] - 1] = True
+        if not inside.all() or ((columns < 0) | (columns >= k)).any():
+            raise ValueError("the columns of a sparse matrix are out of order or range")
+        return cls(shape, values, pattern)
+
+    @classmethod
+    def of(cls, matrix):
+        """Those of a dense matrix."""
+        rows, columns = np.nonzero(matrix)
+        return cls._of_elements(matrix.shape, rows, columns, matrix[rows, columns])
+
+    @classmethod
+    def _of_elements(cls, shape, rows, columns, values):
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
+        return cls(shape, values, np.concatenate([starts, columns]).astype(np.int64))
+
+    def by_length(self, dtype):
+        """Values of a dtype, and the pattern as ``csrc/src/sparse.h`` wants it."""
+        m = self.shape[0]
+        starts, columns = self.pattern[: m + 1], self.pattern[m + 1 :]
+        lengths = np.diff(starts)
+        rows = np.argsort(lengths, kind="stable")
+        lengths = lengths[rows]
+        ends = np.cumsum(lengths)
+        order = np.repeat(starts[rows] - (ends - lengths), lengths) + np.arange(columns.size)
+        pattern = np.concatenate([[0], ends, rows, columns[order]])
+        return self.values[order].astype(dtype), pattern.astype(np.int64)
+
+    def dense(self):
+        """The matrix with its zeros."""
+        m, k = self.shape
+        result = np.zeros((m, k), self.values.dtype)
+        rows = np.repeat(np.arange(m), np.diff(self.pattern[: m + 1]))
+        result[rows, self.pattern[m + 1 :]] = self.values
+        return result
+
+    @functools.cached_property
+    def transposed(self):
+        """The transpose."""
+        m, k = self.shape
+        rows = np.repeat(np.arange(m), np.diff(self.pattern[: m + 1]))
+        columns = self.pattern[m + 1 :]
+        order = np.lexsort((rows, columns))
+        return self._of_elements((k, m), columns[order], rows[order], self.values[order])
+
+    @functools.cached_property
+    def negated(self):
+        """The matrix times -1."""
+        return SparseMatrix(self.shape, -self.values, self.pattern)
+
+    def __hash__(self):
+        return hash(self._key)
+
+    def __eq__(self, other):
+        return isinstance(other, SparseMatrix) and self._key == other._key
+
+    def __repr__(self):
+        m, k = self.shape
+        return f"<{m} x {k}, {self.values.size} nonzero>"
+
+
+class SparseMatmul(Linear):
+    """y[i, ...] = sum over p of A[i, p] x[p, ...], A a :class:`SparseMatrix`.
+
+    A is taken in the dtype of x. As in a dense product a zero of A makes NaN of what is not finite.
+    """
+
+    name = "sparse_matmul"
+
+    def infer(self, x, *, matrix):
+        require_float("sparse_matmul", x, complexes=True)
+        if x.shape[0] != matrix.shape[1]:
+            raise ValueError(f"sparse_matmul: shapes {matrix.shape} and {x.shape} do not fit")
+        return (matrix.shape[0], *x.shape[1:]), x.dtype
+
+    def evaluate(self, x, *, matrix):
+        if x.size > 4096:
+            return None
+        return np.tensordot(matrix.dense(), x, 1).astype(x.dtype)
+
+    def vjp(self, cotangents, operands, outputs, wanted, *, matrix):
+        return [sparse_matmul(cotangents[0], matrix=matrix.transposed)]
+
+    def batch(self, operands, batched, size, *, matrix):
+        (x,) = operands
+        last = transpose(x, axes=(*range(1, x.ndim), 0))
+        y = sparse_matmul(last, matrix=matrix)
+        return [transpose(y, axes=(x.ndim - 1, *range(x.ndim - 1)))]
+
+    def lower(self, lowering, node):
+        lowering.sparse_matmul(node)
+
+
+matmul, sparse_matmul = Matmul(), SparseMatmul()

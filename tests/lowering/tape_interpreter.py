@@ -326,6 +326,8 @@ class Interpreter:
             self._map(name, flags, self.params[at : at + 11], d, (a, b, c))
         elif name in REDUCTIONS or name == "DOT":
             self._reduce(name, flags, self.params[at : at + 11], d, a, b)
+        elif name == "SPARSE_MATMUL":
+            self._sparse_matmul(self.params[at : at + 9], d, a, b, c)
         else:
             getattr(self, "_" + name.lower())(flags, at, d, a, b)
 
@@ -379,6 +381,19 @@ class Interpreter:
         left = self._view(a, (batch, m, k), (jumps[1], *steps[2:4]))
         right = self._view(b, (batch, k, n), (jumps[2], *steps[4:6]))
         self._write(d, (batch, m, n), (jumps[0], *steps[:2]), left @ right, flags & ACC)
+
+    def _sparse_matmul(self, params, d, a, b, c):
+        m, k, nonzeros, groups, n, *strides = params
+        item = DTYPES[self.operands[d][1]].itemsize
+        d_row, d_group, c_row, c_group = (s * item for s in strides)
+        values = self._view(a, (nonzeros,), (item,))
+        pattern = self._view(b, (2 * m + 1 + nonzeros,), (8,))
+        starts, rows, columns = np.split(pattern, [m + 1, 2 * m + 1])
+        matrix = np.zeros((m, k), values.dtype)
+        matrix[np.repeat(rows, np.diff(starts)), columns] = values
+        right = self._view(c, (k, groups, n), (c_row, c_group, item))
+        product = np.tensordot(matrix, right, 1)
+        self._write(d, (m, groups, n), (d_row, d_group, item), product, 0)
 
     def _copy(self, flags, at, d, a, b):
         ndim = self.params[at]

@@ -1,0 +1,271 @@
+"""Products with constants that are mostly zeros: which become sparse, and what they compute."""
+
+import numpy as np
+import pytest
+
+import pybackprop as bp
+from pybackprop.primitives.linalg import SparseMatrix
+
+RNG = np.random.default_rng(57)
+ISAS = ("v4", "v3", "base")
+
+
+def sparse(m, k, density=0.08, dtype=np.float64):
+    return (RNG.normal(size=(m, k)) * (RNG.random((m, k)) < density)).astype(dtype)
+
+
+def is_sparse(function, *args):
+    return "SPARSE_MATMUL" in bp.compile(function).lower(*args).sections["names"].decode()
+
+
+A = sparse(400, 120, 0.02)
+X = RNG.normal(size=(120, 7))
+
+
+# ---- which products -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: A @ x,
+        lambda x: A @ x[:, 0],
+        lambda x: x[:, 0] @ A.T,
+        lambda x: np.dot(A, x),
+        lambda x: np.einsum("ij,jk->ik", A, x),
+        lambda x: A.astype(np.float32) @ x.astype(np.float32),
+        lambda x: A @ (x + 1j * x),
+        lambda x: A @ np.stack([x, 2 * x, x]),
+    ],
+)
+def test_a_constant_of_zeros_becomes_sparse(function):
+    assert is_sparse(function, X)
+    np.testing.assert_allclose(bp.compile(function)(X), function(X), rtol=1e-5, atol=1e-5)
+
+
+def with_nan(matrix):
+    matrix = matrix.copy()
+    matrix[0, 0] = np.nan
+    return matrix
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: RNG.normal(size=(60, 120)) @ x,
+        lambda x: sparse(60, 120, 0.9) @ x,
+        lambda x: sparse(6, 120, 0.05) @ x[:, 0],
+        lambda x: with_nan(A) @ x,
+        lambda x: x.T @ x,
+        lambda x: x.T @ A.T,
+    ],
+    ids=["dense", "nearly dense", "small", "NaN", "no constant", "from the right"],
+)
+def test_others_stay_dense(function):
+    assert not is_sparse(function, X)
+
+
+def test_an_argument_is_no_constant():
+    assert not is_sparse(lambda a, x: a @ x, A, X)
+
+
+# ---- values -------------------------------------------------------------------------------------
+
+
+def chains(matrix, x):
+    """The product as one chain of fused multiply-adds per element, upwards."""
+    exact = np.zeros((len(matrix), *x.shape[1:]), x.dtype)
+    for i, row in enumerate(matrix):
+        for p in np.flatnonzero(row):
+            wide = row[p].astype(np.longdouble) * x[p].astype(np.longdouble)
+            exact[i] = wide + exact[i].astype(np.longdouble)
+    return exact
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 40, 64, 70, 96, 97, 200])
+def test_values_on_every_instruction_set(n, dtype, monkeypatch):
+    matrix = sparse(47, 40, dtype=dtype)
+    matrix[5] = 0
+    x = RNG.normal(size=(40, n)).astype(dtype)
+    expected, answers = chains(matrix, x), {}
+    for isa in ISAS:
+        monkeypatch.setenv("PYBACKPROP_ISA", isa)
+        answers[isa] = bp.compile(lambda x: product(matrix, x))(x)
+        tolerance = 8 * np.finfo(dtype).eps
+        np.testing.assert_allclose(answers[isa], expected, rtol=tolerance, atol=tolerance)
+    assert np.array_equal(answers["v3"], answers["v4"])
+
+
+def product(matrix, x):
+    """The primitive, whatever the cost."""
+    from pybackprop.primitives.linalg import sparse_matmul
+
+    return sparse_matmul(x, matrix=SparseMatrix.of(matrix))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("n", [3, 8, 30, 100])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_spoils_where_numpy_says(bad, n, isa, monkeypatch):
+    monkeypatch.setenv("PYBACKPROP_ISA", isa)
+    x = RNG.normal(size=(120, n))
+    x[4, n - 1] = bad
+    x[17, 0] = bad
+    x[18, 0] = -bad
+    with np.errstate(invalid="ignore"):
+        expected = A @ x
+    got = bp.compile(lambda x: product(A, x))(x)
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_a_large_operand_goes_by_strips():
+    matrix, x = sparse(300, 900, 0.01), RNG.normal(size=(900, 300))
+    np.testing.assert_allclose(bp.compile(lambda x: matrix @ x)(x), matrix @ x, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(120,), (120, 3), (120, 2, 5), (120, 2, 3, 4)])
+def test_any_axes_and_layouts(shape):
+    x = RNG.normal(size=shape)
+    expected = np.tensordot(A, x, 1)
+    np.testing.assert_allclose(bp.compile(lambda x: product(A, x))(x), expected, atol=1e-13)
+    turned = np.ascontiguousarray(x.T)
+    np.testing.assert_allclose(bp.compile(lambda x: product(A, x.T))(turned), expected, atol=1e-13)
+    taken = bp.compile(lambda x: np.concatenate([product(A, x) * 1.0, product(A, x)[::2]]))(x)
+    np.testing.assert_array_equal(taken, np.concatenate([expected_of(x), expected_of(x)[::2]]))
+
+
+def expected_of(x):
+    return bp.compile(lambda x: product(A, x))(x)
+
+
+def test_empty():
+    assert bp.compile(lambda x: product(A, x))(np.zeros((120, 0))).shape == (400, 0)
+    none = np.zeros((4, 120))
+    assert np.array_equal(bp.compile(lambda x: product(none, x))(X), np.zeros((4, 7)))
+
+
+# ---- derivatives --------------------------------------------------------------------------------
+
+
+def loss(x):
+    return np.sum(np.sin(A @ x) ** 2)
+
+
+def test_gradient_by_complex_step():
+    gradient = bp.grad(loss)(X)
+    for i, j in ((0, 0), (13, 5), (119, 6)):
+        moved = X.astype(np.complex128)
+        moved[i, j] += 1e-30j
+        assert gradient[i, j] == pytest.approx(loss(moved).imag / 1e-30, rel=1e-12)
+
+
+def test_second_derivatives():
+    v = RNG.normal(size=X.shape)
+    h = 1e-5
+    gradient = bp.grad(loss)
+    expected = (gradient(X + h * v) - gradient(X - h * v)) / (2 * h)
+    np.testing.assert_allclose(bp.hvp(loss)(X, v), expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_jacobian(mode):
+    x = X[:, :2].copy()
+    found = bp.jacobian(lambda x: A @ x, mode=mode)(x)
+    expected = A[:, None, :, None] * np.eye(2)[None, :, None, :]
+    np.testing.assert_allclose(found, expected, atol=1e-15)
+
+
+def test_jacobian_of_few_parameters_is_written_in_place():
+    """Seeds stand side by side, as columns of the product, which lies in the result."""
+    base = RNG.normal(size=(6, 120))
+
+    def function(p):
+        return 1.0 - A @ np.stack([np.sin(p) @ base, np.cos(p) @ base], -1)
+
+    p = RNG.normal(size=6)
+    weights = np.stack([np.cos(p)[:, None] * base, -np.sin(p)[:, None] * base], -1)
+    expected = -np.einsum("ij,pjk->ikp", A, weights)
+    compiled = bp.jacobian(function)
+    np.testing.assert_allclose(compiled(p), expected, rtol=1e-12, atol=1e-13)
+    last = str(compiled.tape).rstrip().splitlines()[-1]
+    assert "out0 =" in last and "SPARSE_MATMUL" in last
+
+
+def test_batches():
+    x = RNG.normal(size=(5, 120, 3))
+    np.testing.assert_allclose(bp.vmap(lambda x: A @ x)(x), A @ x, atol=1e-13)
+    rows = bp.vmap(bp.grad(lambda x: np.sum((A @ x) ** 3)))(x[:, :, 0])
+    expected = np.stack([A.T @ (3 * (A @ v) ** 2) for v in x[:, :, 0]])
+    np.testing.assert_allclose(rows, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_in_a_loop():
+    square = sparse(200, 200, 0.02)
+
+    def rolled(x):
+        return bp.scan(lambda c, _: (np.tanh(square @ c), np.sum(c)), x, None, length=4)[0].sum()
+
+    def unrolled(x):
+        for _ in range(4):
+            x = np.tanh(square @ x)
+        return x.sum()
+
+    x = RNG.normal(size=200)
+    assert is_sparse(rolled, x)
+    np.testing.assert_allclose(bp.grad(rolled)(x), bp.grad(unrolled)(x), rtol=1e-12)
+
+
+# ---- elsewhere ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_native_code_gives_the_same_bits(dtype):
+    matrix, x = sparse(400, 120, 0.02, dtype), X.astype(dtype)
+    x[3, 2] = np.inf
+
+    def function(x):
+        return np.cos(matrix @ x), matrix @ x[:, 1:2]
+
+    for one, other in zip(
+        bp.compile(function)(x), bp.compile(function, backend="native")(x), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_saved_with_its_graph(tmp_path):
+    path = tmp_path / "product.tape"
+    compiled = bp.compile(loss)
+    compiled(X)
+    bp.save(compiled, path)
+    loaded = bp.load(path)
+    assert loaded(X) == compiled(X)
+    np.testing.assert_array_equal(bp.grad(loaded)(X), bp.grad(loss)(X))
+
+
+@pytest.mark.parametrize(
+    ("values", "pattern"),
+    [
+        ([1.0], [0, 1, 1, 3]),
+        ([1.0], [0, 1, 1, -1]),
+        ([1.0], [0, 0, 0, 0]),
+        ([1.0], [0, 2, 1, 0]),
+        ([1.0, 2.0], [0, 2, 2, 1, 1]),
+        ([1.0, 2.0], [0, 1, 0, 1]),
+        ([1.0], [1, 1, 1, 0]),
+    ],
+)
+def test_a_damaged_matrix_is_refused(values, pattern):
+    with pytest.raises(ValueError, match="sparse matrix"):
+        SparseMatrix.checked((2, 3), np.array(values), np.array(pattern))
+
+
+def test_matrix():
+    matrix = SparseMatrix.of(A)
+    np.testing.assert_array_equal(matrix.dense(), A)
+    np.testing.assert_array_equal(matrix.transposed.dense(), A.T)
+    np.testing.assert_array_equal(matrix.negated.dense(), -A)
+    SparseMatrix.checked(matrix.shape, matrix.values, matrix.pattern)
+    assert matrix == SparseMatrix.of(A.copy())
+    assert matrix != matrix.negated
+    assert repr(matrix) == f"<400 x 120, {np.count_nonzero(A)} nonzero>"

@@ -99,8 +99,10 @@ class Hand(Problem):
         )
         if not simple:
             data += (u,)
+        problem = Hand()
+        problem.model = data[:4]
         case = Case(
-            self,
+            problem,
             f"hand {file.replace('_', ' ')}",
             x,
             data,
@@ -113,23 +115,32 @@ class Hand(Problem):
         case.reference_name = f"hand_{file}"
         return case
 
-    def objective(self, ops):
-        """As ADBench defines it, on the vertices that are observed."""
-        xp = ops.np
+    def data_for(self, ops, case):
+        """The observations: the model is known when the objective is written."""
+        return case.data[4:]
 
-        def hand(x, relative, inverse, weights, vertices, points, u=None):
+    def objective(self, ops):
+        """As ADBench defines it, on the vertices that are observed.
+
+        Vertices times weights are a matrix, of which nine in ten elements are zero, by which the
+        bones' transforms are multiplied; these are turned first, as they are fewer than vertices.
+        """
+        xp = ops.np
+        relative, inverse, weights, vertices = self.model
+        count, corners = weights.shape[:2]
+        placed = weights[..., None] * vertices[:, :, None, :]
+        placed = placed.swapaxes(0, 1).reshape(corners * count, 4 * BONES)
+
+        def hand(x, points, u=None):
             theta = x if u is None else x[2:]
-            transforms = pose(xp, theta, relative) @ inverse
-            placed = weights[..., None] * vertices[:, :, None, :]
-            placed = xp.reshape(placed, (*vertices.shape[:2], 4 * BONES))
-            corners = placed @ xp.reshape(xp.swapaxes(transforms[:, :3, :], 1, 2), (4 * BONES, 3))
-            if u is None:
-                mesh = corners[:, 0]
-            else:
+            transforms = xp.swapaxes(pose(xp, theta, relative) @ inverse, 1, 2)[:, :, :3]
+            turned = transforms @ turn(xp, theta[0:3]).T
+            mesh = placed @ xp.reshape(turned, (4 * BONES, 3))
+            if u is not None:
+                a, b, c = (mesh[k * count : (k + 1) * count] for k in range(3))
                 first, second = u[:, 0:1] + x[0], u[:, 1:2] + x[1]
-                mesh = corners[:, 0] * first + corners[:, 1] * second
-                mesh = mesh + corners[:, 2] * (1.0 - first - second)
-            return points - (mesh @ turn(xp, theta[0:3]).T + theta[3:6])
+                mesh = a * first + b * second + c * (1.0 - first - second)
+            return points - (mesh + theta[3:6])
 
         return hand
 

@@ -191,6 +191,9 @@ for _name in _UNARY:
     for _shape in ((), (37,), (3, 4)):
         _add(_name, _floats(*_shape, low=_low, high=_high), exact=_EXACT.get(_name))
 
+for _at in (0.7, np.linspace(-3, 3, 37), np.linspace(-2, 1, 12).reshape(3, 4)):
+    _add("gauss", _at, exact=lambda x: np.exp(-(x**2)))
+
 _BINARY = (
     "add",
     "subtract",

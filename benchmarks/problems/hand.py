@@ -130,7 +130,9 @@ class Hand(Problem):
         count, corners = weights.shape[:2]
         placed = weights[..., None] * vertices[:, :, None, :]
         placed = placed.swapaxes(0, 1).reshape(corners * count, 4 * BONES)
-        relative, inverse, placed = (xp.asarray(array) for array in (relative, inverse, placed))
+        relative, inverse, placed = map(
+            getattr(xp, "asarray", np.asarray), (relative, inverse, placed)
+        )
 
         def hand(x, points, u=None):
             theta = x if u is None else x[2:]

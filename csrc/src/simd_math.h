@@ -1294,6 +1294,28 @@ PBP_INLINE double pbp_erf(double x)
     return copysign(a < 1.0 ? inner : outer, x);
 }
 
+/* exp(-a^2) = (1 + tail) power 2^-128 for 0 <= a <= 27.5, a^2 as a pair. The power is normal, so
+ * that the last factor rounds a subnormal result once. */
+PBP_INLINE double pbp_gauss_tail(double a, double *power)
+{
+    double square = a * a;
+    double shifted = fma(-square, PBP_INV_LN2, PBP_SHIFT + (1023.0 + 128.0));
+    double n = shifted - (PBP_SHIFT + (1023.0 + 128.0));
+    double square_low = fma(a, a, -square);
+    double r = fma(-n, PBP_LN2, -square) + fma(-n, PBP_LN2_LO, -square_low);
+    *power = pbp_bits_set(pbp_bits_get(shifted) << 52);
+    return fma(r * r, pbp_exp_poly(r), r);
+}
+
+/* exp(-x^2), part of erfc, which a loop that needs both computes once.  Error: 0.96 ulp. */
+PBP_INLINE double pbp_gauss(double x)
+{
+    double a = fabs(x), power;
+    a = a > 27.5 ? 27.5 : a;
+    double tail = pbp_gauss_tail(a, &power);
+    return (1.0 + tail) * power * 0x1p-128;
+}
+
 /* erfc(x) = exp(-a^2) g, g = w / (1 + 2 a), a = |x|, w = 1 + (1 + q) (S + (1 - q) P(q)); 2 minus
  * that for negative x.  a^2, w and the quotient are pairs, so that the relative error stays small
  * into the subnormal results near 27; the exponential is 2^n (1 + `tail`), and g + g tail is rounded
@@ -1314,15 +1336,9 @@ PBP_INLINE double pbp_erfc(double x)
     double g = w * inv_den;
     double w_low = fma(-g, den_low, rise - (w - 1.0));
     double g_low = (fma(-g, den, w) + w_low) * inv_den;
-    double square = a * a;
-    double shifted = fma(-square, PBP_INV_LN2, PBP_SHIFT + (1023.0 + 128.0));
-    double n = shifted - (PBP_SHIFT + (1023.0 + 128.0));
-    double square_low = fma(a, a, -square);
-    double r = fma(-n, PBP_LN2, -square) + fma(-n, PBP_LN2_LO, -square_low);
-    double tail = fma(r * r, pbp_exp_poly(r), r);
+    double power, tail = pbp_gauss_tail(a, &power);
     double y = g + fma(g, tail, fma(g_low, tail, g_low));
-    /* 2^(n + 128) is normal, and the second factor rounds a subnormal result once. */
-    y = y * pbp_bits_set(pbp_bits_get(shifted) << 52) * 0x1p-128;
+    y = y * power * 0x1p-128;
     return x < 0.0 ? 2.0 - y : y;
 }
 /* ---- float32 --------------------------------------------------------------------------------- */
@@ -1555,6 +1571,7 @@ PBP_THROUGH_FLOAT64(atanh)
 PBP_THROUGH_FLOAT64(cbrt)
 PBP_THROUGH_FLOAT64(erf)
 PBP_THROUGH_FLOAT64(erfc)
+PBP_THROUGH_FLOAT64(gauss)
 
 PBP_INLINE float pbp_atan2f(float y, float x)
 {

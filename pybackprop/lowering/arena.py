@@ -13,7 +13,7 @@ ALIGNMENT = 64
 # Instructions whose kernels allow the result to be an operand, element by element.
 IN_PLACE = {
     "MOV", "NEG", "ABS", "SIGN", "SQUARE", "ADD", "SUB", "MUL", "MAX", "MIN", "RECIPROCAL",
-    "SQRT", "CBRT", "EXP", "EXP_NORMAL", "EXP2", "EXPM1", "LOG", "LOG2", "LOG10", "LOG1P",
+    "SQRT", "CBRT", "EXP", "EXP_NORMAL", "GAUSS", "EXP2", "EXPM1", "LOG", "LOG2", "LOG10", "LOG1P",
     "SIN", "COS", "TAN", "ASIN", "ACOS", "ATAN", "SINH", "COSH", "TANH", "ASINH", "ACOSH",
     "ATANH", "ERF", "ERFC", "SIGMOID", "SOFTPLUS", "FLOOR", "CEIL", "RINT", "TRUNC", "FINITE",
     "DIV", "MULZ", "FMA", "FMS", "FNMA", "NMUL", "TANH_BACK", "SIGMOID_BACK", "RELU",

@@ -15,8 +15,8 @@ from .anew import nodes_anew
 _HEAVY = {
     "matmul", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
     "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh",
-    "arctanh", "sigmoid", "softplus", "erf", "erfc", "power", "cbrt", "logsumexp", "softmax",
-    "log_softmax",
+    "arctanh", "sigmoid", "softplus", "erf", "erfc", "gauss", "power", "cbrt", "logsumexp",
+    "softmax", "log_softmax",
 }  # fmt: skip
 _MOST_AHEAD = 1 << 25
 

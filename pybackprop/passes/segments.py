@@ -16,7 +16,7 @@ _FUNCTIONS = {
     "exp", "exp_normal", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
     "arcsin",
     "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
-    "sigmoid", "softplus", "erf", "erfc", "power", "cbrt", "hypot",
+    "sigmoid", "softplus", "erf", "erfc", "gauss", "power", "cbrt", "hypot",
 }  # fmt: skip
 # Work that is worth handing to a thread, in all and for each segment.
 _LEAST_WORK, _LEAST_SEGMENT = 120_000, 15_000

@@ -16,6 +16,13 @@ typedef long double wide;
 #define NOT_INLINED
 #endif
 
+/* exp(-x^2), the square as a pair. */
+static wide gaussl(wide x)
+{
+    const wide square = x * x;
+    return isinf(square) ? 0 : expl(-square) * (1 - fmal(x, x, -square));
+}
+
 /* |y - exact| in units of the last place of exact, for `digits` binary digits and the smallest
    exponent `low` as in <float.h>; 0 for equal infinities and for NaN where NaN is due, huge where
    only one of the two is special.  Where exact is beyond the largest number, infinity is right. */
@@ -138,6 +145,8 @@ LOOP1(erf, erf, double)
 LOOP1(erff, erff, float)
 LOOP1(erfc, erfc, double)
 LOOP1(erfcf, erfcf, float)
+LOOP1(gauss, gauss, double)
+LOOP1(gaussf, gaussf, float)
 LOOP1(sigmoid, sigmoid, double)
 LOOP1(sigmoidf, sigmoidf, float)
 LOOP1(softplus, softplus, double)
@@ -174,6 +183,7 @@ REST_BOTH(REST1, atanh)
 REST_BOTH(REST1, cbrt)
 REST_BOTH(REST1, erf)
 REST_BOTH(REST1, erfc)
+REST_BOTH(REST1, gauss)
 REST_BOTH(REST1, sigmoid)
 REST_BOTH(REST1, softplus)
 REST_BOTH(REST1, sin)

@@ -80,6 +80,7 @@ MAPS = {
     "CBRT": np.cbrt,
     "EXP": np.exp,
     "EXP_NORMAL": _exp_normal,
+    "GAUSS": lambda x: np.exp(-(x.astype(np.longdouble) ** 2)).astype(x.dtype),
     "EXP2": np.exp2,
     "EXPM1": np.expm1,
     "LOG": np.log,

@@ -69,6 +69,8 @@ INLINE int64_t part(int64_t total, int64_t count, int64_t i)
 #define ZIP_LOW_f32(u, v) SHUFFLE(u, v, 0, 8, 1, 9, 4, 12, 5, 13)
 #define ZIP_HIGH_f64(u, v) SHUFFLE(u, v, 1, 5, 3, 7)
 #define ZIP_HIGH_f32(u, v) SHUFFLE(u, v, 2, 10, 3, 11, 6, 14, 7, 15)
+#define WIDEN_f64 _mm256_castpd128_pd256
+#define WIDEN_f32 _mm256_castps128_ps256
 #define ZIP_LOW_PAIRS(u, v) SHUFFLE(u, v, 0, 1, 8, 9, 4, 5, 12, 13)
 #define ZIP_HIGH_PAIRS(u, v) SHUFFLE(u, v, 2, 3, 10, 11, 6, 7, 14, 15)
 /* The low halves of u and v; the high ones. */
@@ -487,16 +489,47 @@ INLINE void N(dot)(const int rows, const N(product) * g, int64_t i, const T *x)
 }
 
 #if defined(__AVX2__) && defined(__FMA__)
+/* r[p][j] = a[j][p] for S rows j and as many p. Halves of rows change places as they are loaded,
+ * which costs loads but no shuffles, of which there is one per cycle. */
+INLINE void N(turned_rows)(N(row) * r, const T *a, int64_t a_row)
+{
+    enum { half = N(S) / 2 };
+    UNROLL for (int p = 0; p < N(S); p += half) {
+        N(row) q[half];
+        UNROLL for (int j = 0; j < half; j++) {
+            const T *const low = a + j * a_row + p, *const high = low + half * a_row;
+            q[j] = (N(row))I(_mm256_insertf128)(N(WIDEN)(I(_mm_loadu)(low)), I(_mm_loadu)(high), 1);
+        }
+#if T_IS_FLOAT
+        UNROLL for (int j = 0; j < 2; j++) {
+            const N(row) low = N(ZIP_LOW)(q[j], q[j + 2]);
+            q[j + 2] = N(ZIP_HIGH)(q[j], q[j + 2]);
+            q[j] = low;
+        }
+        r[p] = N(ZIP_LOW)(q[0], q[1]);
+        r[p + 1] = N(ZIP_HIGH)(q[0], q[1]);
+        r[p + 2] = N(ZIP_LOW)(q[2], q[3]);
+        r[p + 3] = N(ZIP_HIGH)(q[2], q[3]);
+#else
+        r[p] = N(ZIP_LOW)(q[0], q[1]);
+        r[p + 1] = N(ZIP_HIGH)(q[0], q[1]);
+#endif
+    }
+}
+
 /* s[j] = fma(a[j][p], x[p], s[j]) for S rows j and p = 0 .. n-1: the rows are transposed in
  * registers. Constant arguments keep them there. */
 INLINE N(row) N(short_block)(const int n, N(row) s, const T *a, int64_t a_row, const T *x)
 {
     N(row) r[N(S)], t[N(S)];
-    UNROLL for (int j = 0; j < N(S); j++) {
-        r[j] = n == N(S) ? *(const N(row) *)(const void *)(a + j * a_row)
-                         : (N(row))EDGE_LOAD(a + j * a_row, n);
+    if (n == N(S)) {
+        N(turned_rows)(r, a, a_row);
+    } else {
+        UNROLL for (int j = 0; j < N(S); j++) {
+            r[j] = (N(row))EDGE_LOAD(a + j * a_row, n);
+        }
+        N(turn)(r, t);
     }
-    N(turn)(r, t);
     UNROLL for (int j = 0; j < n; j++) {
         s = (N(row))I(_mm256_fmadd)(r[j], I(_mm256_set1)(x[j]), s);
     }

@@ -10,9 +10,11 @@ entered, and results once when it is left.
 from ..primitives import elementwise as e
 from ..primitives import linalg, reduction, shaping
 from ..primitives.base import normalize_axis
+from .segments import FUNCTIONS
 
 _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert, e.Accumulate, e.StopGradient)
-# Rows as long as this are long enough as they are.
+# Rows as long as this are long enough as they are; those that are only multiplied and added, and
+# summed over the rows, when half as long.
 _LONG = 16
 # So few columns are better multiplied by dots.
 _FEW = 4
@@ -26,6 +28,13 @@ def is_long(extent):
 # Elements computed that pay for one that is transposed when a tile is entered or left.
 _PRICE = 2
 _MOVES = (shaping.concatenate, shaping.pad)
+_MOVED = tuple(
+    type(p)
+    for p in (
+        *_MOVES, shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_,
+        shaping.flip,
+    )
+)  # fmt: skip
 
 
 def prefers_columns(nodes, axis, rows, is_view, carried):
@@ -34,6 +43,7 @@ def prefers_columns(nodes, axis, rows, is_view, carried):
     ``carried`` has the row values that come from outside of the region and that go out.
     """
     narrow = wide = 0
+    long = _LONG if any(_mixes(node, axis) for node in nodes) else _LONG // 2
     moved = sum(v.size // rows for v in carried if axis[v] != v.ndim - 1 and v.size > rows)
     for node in nodes:
         if is_view(node) or node.primitive in _MOVES:
@@ -46,14 +56,24 @@ def prefers_columns(nodes, axis, rows, is_view, carried):
         if value not in axis:
             continue
         width = value.size // rows
-        inner = value.shape[-1] if axis[value] != value.ndim - 1 else _LONG
+        inner = value.shape[-1] if axis[value] != value.ndim - 1 else long
         if width > 512:
             return False
-        if width > 1 and inner < _LONG:
+        if width > 1 and inner < long:
             narrow += width
         elif width > 1:
             wide += width
     return narrow > 2 * wide and narrow >= max(16, _PRICE * moved)
+
+
+def _mixes(node, axis):
+    """Whether a node needs more than a few operations per element, or looks along a row."""
+    primitive = node.primitive
+    if isinstance(primitive, (reduction.Reduction, reduction.ArgExtreme)):
+        (operand,) = node.operands
+        reduced = node.attributes.get("axes", (node.attributes.get("axis"),))
+        return axis.get(operand) not in reduced and any(operand.shape[a] > 1 for a in reduced)
+    return primitive.name in FUNCTIONS or not isinstance(primitive, (*_MAPS, *_MOVED))
 
 
 class Columns:

@@ -12,7 +12,7 @@ LEAST_ROWS = 64
 # Picoseconds per element, about: of an elementary function, of anything else, and per
 # multiply-add of a matrix product.
 _FUNCTION, _OTHER, _MULTIPLY_ADD = 2500, 300, 60
-_FUNCTIONS = {
+FUNCTIONS = {
     "exp", "exp_normal", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
     "arcsin",
     "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
@@ -38,7 +38,7 @@ def work_of(nodes):
             continue
         if isinstance(node.primitive, Reduction):
             (out,) = node.operands
-        price = _FUNCTION if node.primitive.name in _FUNCTIONS else _OTHER
+        price = _FUNCTION if node.primitive.name in FUNCTIONS else _OTHER
         total += out.size * price * out.dtype.itemsize // 8
     return total // 1000
 

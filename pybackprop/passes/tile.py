@@ -26,8 +26,8 @@ from .segments import LEAST_ROWS, divide, work_of
 # What a tile's row values may take: about a first-level cache, or part of a second-level one where
 # matrix products reuse rows and want many of them.
 _LEVEL_1, _LEVEL_2 = 40_000, 560_000
-# The same for rows that are read twice.
-_AGAIN = 120_000
+# The same for rows that are read twice, and their bytes in all above which they are tiled.
+_AGAIN, _LEAST_TWICE = 30_000, 100_000
 # Rows of so many bytes make long loops by themselves.
 _LONG_ROW = 2048
 # A region that makes fewer bytes than this stays in a second-level cache anyway, and loops would
@@ -355,7 +355,8 @@ class _Plan:
             return True
         extent = choose_extent(nodes, self.axis, self.rows)
         made = sum(v.size * v.dtype.itemsize for n in working for v in n.outputs)
-        return self.rows >= 2 * extent and made > _LEAST_BYTES
+        twice = _read_twice(nodes, self.axis)
+        return self.rows >= 2 * extent and (made > _LEAST_BYTES or twice > _LEAST_TWICE)
 
     def _columns(self, nodes):
         """Whether a region is worth having its rows transposed."""
@@ -525,6 +526,17 @@ def _is_view(node):
     )  # fmt: skip
 
 
+def _read_twice(nodes, axis):
+    """Bytes of the rows that two matrix products read."""
+    reads = {}
+    for node in nodes:
+        if node.primitive is linalg.matmul:
+            for operand in node.operands:
+                if operand in axis:
+                    reads[operand] = reads.get(operand, 0) + 1
+    return sum(v.size * v.dtype.itemsize for v, count in reads.items() if count > 1)
+
+
 def choose_extent(nodes, axis, rows, columns=False):
     """Rows per tile: as many as keep the row values that live at once in cache, a multiple of 16.
 
@@ -533,14 +545,11 @@ def choose_extent(nodes, axis, rows, columns=False):
     two products read, forward and back, should still be there the second time. Rows that are long
     themselves need not be many; narrow ones in columns are many loops, which should be long.
     """
-    per_row, products, reads = 0, False, {}
+    per_row, products = 0, False
     for node in nodes:
         if node.primitive is linalg.matmul:
             a, (_, k) = node.operands[0], _matmul_axes(node)[0]
             products = products or min(*node.outputs[0].shape[-2:], 4 * a.shape[k]) >= 8
-            for operand in node.operands:
-                if operand in axis:
-                    reads[operand] = reads.get(operand, 0) + 1
         if not _is_view(node):
             for value in node.outputs:
                 if value in axis:
@@ -548,7 +557,7 @@ def choose_extent(nodes, axis, rows, columns=False):
     live = max(per_row // 2, 1)
     if products:
         return max(64, min(128, _LEVEL_2 // live // 16 * 16))
-    again = sum(v.size * v.dtype.itemsize // rows for v, count in reads.items() if count > 1)
+    again = _read_twice(nodes, axis) // rows
     if live >= _LONG_ROW:
         few = 2 * _LEVEL_1 // live
         return max(2, min(64, few // 8 * 8 or few))

@@ -177,6 +177,71 @@ def collapse(shape, list strides not None):
     return extents, steps
 
 
+cdef enum:
+    MOST_AXES = 32
+    MOST_VIEWS = 4
+
+
+def map_layout(RefBase place, list views not None):
+    """Params and flags of an elementwise instruction over views of one shape.
+
+    Parameters
+    ----------
+    place : Ref
+        Of the result.
+    views : list of Ref
+        Of the operands, at most three.
+
+    Returns
+    -------
+    tuple of list and int, or None
+        None if it takes more than three loops, or a stride that kernels do not walk.
+    """
+    cdef Py_ssize_t ndim = len(place.shape), n_views = len(views) + 1, axis, k
+    cdef int64_t steps[MOST_VIEWS][MOST_AXES]
+    cdef int64_t extents[MOST_AXES]
+    cdef int64_t extent, item
+    cdef int loops = 0, flags = 0
+    cdef bint joins
+    cdef RefBase view
+    cdef list strides = [place.strides]
+    if ndim > MOST_AXES or n_views > MOST_VIEWS:
+        return None
+    for view in views:
+        strides.append(view.strides)
+    for axis in range(ndim):
+        extent = place.shape[axis]
+        if extent == 1:
+            continue
+        joins = loops > 0
+        for k in range(n_views):
+            steps[k][loops] = (<tuple>strides[k])[axis]
+            joins = joins and steps[k][loops - 1] == steps[k][loops] * extent
+        if joins:
+            extents[loops - 1] *= extent
+            for k in range(n_views):
+                steps[k][loops - 1] = steps[k][loops]
+        else:
+            extents[loops] = extent
+            loops += 1
+    if loops > 3:
+        return None
+    cdef list params = [1, 1, 1] + [0] * (2 * MOST_VIEWS)
+    for axis in range(loops):
+        params[3 - loops + axis] = extents[axis]
+    for k in range(n_views):
+        if loops:
+            view = place if k == 0 else views[k - 1]
+            item = view.dtype.itemsize
+            if steps[k][loops - 1] != item:
+                if k == 0 or steps[k][loops - 1] != 0:
+                    return None
+                flags |= 1 << (k - 1)
+        for axis in range(loops - 1):
+            params[3 + 2 * k + 3 - loops + axis] = steps[k][axis]
+    return params, flags
+
+
 cdef class Packer:
     """Writes instructions as docs/tape.md describes them, and what they refer to.
 
@@ -195,12 +260,12 @@ cdef class Packer:
 
     cdef readonly dict names
     cdef readonly list operands, params
-    cdef dict operand_numbers, param_numbers
+    cdef dict operand_numbers, param_numbers, known_codes
     cdef object codes
 
     def __init__(self, codes):
         self.names, self.operands, self.params = {}, [], []
-        self.operand_numbers, self.param_numbers = {}, {}
+        self.operand_numbers, self.param_numbers, self.known_codes = {}, {}, {}
         self.codes = codes
 
     def pack(self, list instructions not None):
@@ -255,7 +320,11 @@ cdef class Packer:
 
     cdef uint32_t operand(self, RefBase ref) except? 0xFFFFFFFE:
         base, offset = locate(ref.root, ref.offset + ref.ahead * abs(ref.root.bump))
-        code = self.codes(FLOAT64 if ref.truth and ref.dtype == BOOL else ref.dtype)
+        dtype = FLOAT64 if ref.truth and ref.dtype == BOOL else ref.dtype
+        # Hashes of dtypes are slow.
+        code = self.known_codes.get(dtype.num)
+        if code is None:
+            code = self.known_codes[dtype.num] = self.codes(dtype)
         key = (base, code, offset)
         number = self.operand_numbers.get(key)
         if number is None:

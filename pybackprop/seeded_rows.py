@@ -310,7 +310,22 @@ def added(values):
     """The sum of rows, as columns if some are."""
     if all(columns_of(value) is None for value in values):
         return accumulate(*values)
-    return seeds_first(accumulate(*[batch_last(value) for value in values]))
+    return seeds_first(_sum_of_columns([batch_last(value) for value in values]))
+
+
+def _sum_of_columns(terms):
+    """The sum of columns: whole terms first, in one go, then those that are windows."""
+    whole, windows = [], []
+    while terms:
+        term, *terms = terms
+        node = term.node
+        if node.primitive is accumulate:
+            terms = [*node.operands, *terms]
+        else:
+            (windows if node.primitive is pad else whole).append(term)
+    if len(whole) > 1 and windows:
+        whole = [accumulate(*whole)]
+    return accumulate(*whole, *windows)
 
 
 def added_rows(parts, slots):
@@ -337,7 +352,7 @@ def added_rows(parts, slots):
                         interiors=zero,
                     )
                 )
-        return Rows(seeds_first(accumulate(*summands)), rows.seeds)
+        return Rows(seeds_first(_sum_of_columns(summands)), rows.seeds)
     return None
 
 
@@ -430,8 +445,11 @@ def _negated_columns(columns):
     if node.primitive is pad:
         return pad(negative(node.operands[0]), **node.attributes)
     if node.primitive is accumulate:
-        if any(part.node.primitive is sparse_matmul for part in node.operands):
-            return accumulate(*[_negated_columns(part) for part in node.operands])
+        return accumulate(*[_negated_columns(part) for part in node.operands])
+    if node.primitive is multiply:
+        small, large = sorted(node.operands, key=lambda operand: operand.size)
+        if 4 * small.size < large.size:
+            return multiply(large, negative(small))
     return negative(columns)
 
 

@@ -41,7 +41,7 @@ enum { N(W) = VECTOR_BYTES / (int)sizeof(T) /* lanes of a vector */ };
 /* Some rows of the matrix, and how c and d go on. */
 typedef struct {
     int64_t rows;
-    const int64_t *starts, *to, *columns;
+    const int64_t *starts, *columns;
     const T *values;
     int64_t c_row, c_group, d_row, d_group;
 } N(part);
@@ -69,7 +69,7 @@ INLINE void N(pass)(const int groups, const int nv, const bool narrow, const N(p
                 x += c_group;
             }
         }
-        T *to = d + part->to[i] * part->d_row;
+        T *to = d + i * part->d_row;
         UNROLL for (int g = 0; g < groups; g++) {
             UNROLL for (int v = 0; v < nv; v++) {
                 if (v == nv - 1 && (narrow || last < N(W))) {
@@ -186,8 +186,9 @@ bool PASTE(N(pbp_sparse), PBP_ISA)(const int64_t *params, int64_t first, int64_t
 {
     const int64_t m = params[0], groups = params[3], n = params[4];
     const int64_t strip = pbp_sparse_strip(params, (int64_t)sizeof(T));
-    N(part) part = {end - first, pattern + first,   pattern + m + 1 + first, pattern + 2 * m + 1,
-                    values,      params[7], params[8], params[5], params[6]};
+    N(part) part = {end - first, pattern + first, pattern + m + 1, values,
+                    params[7],   params[8],       params[5],       params[6]};
+    d += first * params[5];
     N(vec) t = {0};
     const bool aligned = ((uintptr_t)c | (uintptr_t)(params[7] * (int64_t)sizeof(T)) |
                           (uintptr_t)(params[8] * (int64_t)sizeof(T))) %

@@ -4,9 +4,8 @@
      d[i, g, j] = sum over p of A[i, p] c[p, g, j]
 
    The nonzero elements of A lie row by row in `values`; `pattern` holds the m + 1 places at which
-   the rows start, then which rows they are (those of one length together, so that the end of a row
-   does not surprise the processor), then the column of each element, upwards in each row. An
-   element of d is one chain of multiply-adds along its row, so all instruction sets that fuse them, and emitted code,
+   the rows start, then the column of each element, upwards in each row. An element of d is one
+   chain of multiply-adds along its row, so all instruction sets that fuse them, and emitted code,
    agree to the bit. As in NumPy's product, a zero of A times NaN or an infinity is NaN.
 
    params: m, k, nonzeros, groups, n, d_row, d_group, c_row, c_group; the strides in elements. */
@@ -39,18 +38,13 @@ PBP_PART int64_t pbp_sparse_strip(const int64_t *params, int64_t item)
 PBP_PART int pbp_sparse_fits(const int64_t *params, const int64_t *pattern)
 {
     const int64_t m = params[0], k = params[1], nonzeros = params[2];
-    const int64_t *const rows = pattern + m + 1, *const columns = rows + m;
+    const int64_t *const columns = pattern + m + 1;
     int64_t before = 0;
     for (int64_t i = 0; i <= m; i++) {
         if (pattern[i] < before || pattern[i] > nonzeros) {
             return 0;
         }
         before = pattern[i];
-    }
-    for (int64_t i = 0; i < m; i++) {
-        if (rows[i] < 0 || rows[i] >= m) {
-            return 0;
-        }
     }
     for (int64_t e = 0; e < nonzeros; e++) {
         if (columns[e] < 0 || columns[e] >= k) {
@@ -90,7 +84,7 @@ PBP_PART int pbp_sparse_fits(const int64_t *params, const int64_t *pattern)
                                       const int64_t *pattern, const T *c)                          \
     {                                                                                              \
         const int64_t m = params[0], groups = params[3], n = params[4];                            \
-        const int64_t *const rows = pattern + m + 1, *const columns = rows + m;                    \
+        const int64_t *const columns = pattern + m + 1;                                            \
         const int64_t row[9] = {1, 1, 0, groups, n, 0, 0, 0, params[8]};                           \
         c += p * params[7];                                                                        \
         if (pbp_sparse_finite##F(row, c)) {                                                        \
@@ -107,7 +101,7 @@ PBP_PART int pbp_sparse_fits(const int64_t *params, const int64_t *pattern)
             for (int64_t g = 0; g < groups; g++) {                                                 \
                 for (int64_t j = 0; j < n; j++) {                                                  \
                     /* Finite ones add zero. */                                                    \
-                    d[rows[i] * params[5] + g * params[6] + j] += 0 * c[g * params[8] + j];        \
+                    d[i * params[5] + g * params[6] + j] += 0 * c[g * params[8] + j];              \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \

@@ -47,12 +47,12 @@ static builder *everything(void)
     emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 4, 1, 1, 4, 1, 6, 4), u, x, t);
     emit(b, "FFT", 0, PARAMS(b, 2, 2, 2, 1, 2, 1, 2, 2), u, x, x, t);
     emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 3, 1, 1, 8, 2, 36, 4, 2), u, x, t);
-    for (int k = 0; k < 8; k++) {
+    for (int k = 0; k < 6; k++) {
         constant(b, 0.0);
     }
-    memcpy(b->consts + b->n_consts - 8, (const int64_t[]){0, 1, 3, 1, 0, 1, 0, 2}, 64);
+    memcpy(b->consts + b->n_consts - 6, (const int64_t[]){0, 1, 3, 1, 0, 2}, 48);
     emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 2, 3, 3, 2, 3, 6, 3, 6, 3), u, f64(b, 1, 0),
-         operand(b, 1, PBP_INT64, 8 * (b->n_consts - 8)), x);
+         operand(b, 1, PBP_INT64, 8 * (b->n_consts - 6)), x);
     emit1(b, "ZERO", 0, PARAMS(b, 64), t, PBP_NONE);
     const uint32_t outer = loop_begin(b, 3, 3, 0);
     loop_base(b, outer, 0, 3200, 64, 128);
@@ -222,8 +222,8 @@ static void test_refusals(void)
     emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 1, 1, 0, 1, 1, 1, 1, 1, 1), f64(b, 0, 256), f64(b, 0, 0),
          operand(b, 0, PBP_INT64, 64), f64(b, 0, 128));
     REFUSED("not among the constants");
-    b = builder_new(512, 4, (double[]){1.0, 0.0, 0.0, 0.0});
-    memcpy(b->consts + 1, (const int64_t[]){0, 1, 1}, 24);
+    b = builder_new(512, 3, (double[]){1.0, 0.0, 0.0});
+    memcpy(b->consts + 1, (const int64_t[]){0, 1}, 16);
     emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 1, 1, 0, 1, 1, 1, 1, 1, 1), f64(b, 0, 256), f64(b, 1, 0),
          operand(b, 1, PBP_INT64, 8), f64(b, 0, 128));
     REFUSED("its pattern does not fit");

@@ -135,10 +135,10 @@ def _sparse_matmul(writer, instruction):
     kind = c_type(instruction.d.dtype)
     writer.line(f"{kind} s = 0;")
     writer.open("for (int64_t e = b[i]; e < b[i + 1]; e++) {")
-    place = f"c[b[{2 * m + 1} + e] * {c_row} + g * {c_group} + j]"
+    place = f"c[b[{m + 1} + e] * {c_row} + g * {c_group} + j]"
     writer.line(f"s = pbp_fma{suffix}(a[e], {place}, s);")
     writer.close()
-    writer.line(f"d[b[{m + 1} + i] * {d_row} + g * {d_group} + j] = s;")
+    writer.line(f"d[i * {d_row} + g * {d_group} + j] = s;")
     writer.close()
     writer.close()
     writer.close()

@@ -62,7 +62,7 @@ class Kernels:
         """A product with a sparse constant matrix."""
         (value,), (operand,) = node.outputs, node.operands
         matrix = node.attributes["matrix"]
-        a, b = (self.constant(array) for array in matrix.by_length(value.dtype))
+        a, b = self.constant(matrix.values.astype(value.dtype)), self.constant(matrix.pattern)
         c = self.ref(operand)
         self.produce(value, lambda place, _: self._sparse_refs(place, a, b, c, matrix))
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .instruction import ACC, BOOL, F64, SA, SB, SC, SCALAR
+from .._core import map_layout
+from .instruction import ACC, BOOL, F64, SCALAR
 from .layout import collapse
 from .scalars import ADDING, adding_operands, is_scalar
 
@@ -94,6 +95,11 @@ class Maps:
             return
         refs = [self._untruth(o) for o in operands]
         views = [r.broadcasted(shape) if r.shape != shape else r for r in refs]
+        layout = map_layout(place, views)
+        if layout is not None:
+            params, flags = layout
+            self.emit(op, place, *views, flags=flags, params=params)
+            return
         extents, steps = collapse(shape, [place.strides] + [v.strides for v in views])
         inner = [s[-1] for s in steps] if extents else []
         items = [place.dtype.itemsize] + [v.dtype.itemsize for v in views]
@@ -126,18 +132,7 @@ class Maps:
             self.map_refs(op, temporary, *refs)
             self.copy(place, temporary)
             return
-        loops = [1] * (3 - len(extents)) + extents
-        params = list(loops)
-        flags = 0
-        for k in range(4):
-            if k < len(steps):
-                full = [0] * (3 - len(extents)) + steps[k]
-                params += full[:2]
-                if k and extents and full[2] == 0:
-                    flags |= (SA, SB, SC)[k - 1]
-            else:
-                params += [0, 0]
-        self.emit(op, place, *views, flags=flags, params=params)
+        raise AssertionError(f"no layout for {op}")
 
     def _scalar_refs(self, op, place, operands):
         """Emit in the scalar class if everything is float64 of one element."""

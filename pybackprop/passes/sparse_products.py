@@ -60,7 +60,7 @@ def _sparse(array, n, stack):
     """The matrix by its elements, if a stack of products with n columns costs clearly less."""
     m, k = array.shape
     # Measured: a vector of multiply-adds takes half a cycle where both factors are in cache, a
-    # dot product less; an element at a place that is looked up takes 2.5, a row of them 7 more.
+    # dot product less; an element at a place that is looked up takes 2, a row of them 4 more.
     vectors = -(-n // 8)
     dense = stack * m * k * (vectors / 2 if n > 1 else 0.2)
     if dense < _LEAST:
@@ -71,7 +71,7 @@ def _sparse(array, n, stack):
         return None
     vectors = -(-n * stack // 8)
     moved = (m + k) * n * stack if stack > 1 else k * vectors
-    sparse = np.count_nonzero(array) * max(2.5, vectors) + 7 * m + moved
+    sparse = np.count_nonzero(array) * max(2, vectors) + 4 * m + moved
     if _WORTHWHILE * sparse > dense or not np.isfinite(array).all():
         return None
     return SparseMatrix.of(array)

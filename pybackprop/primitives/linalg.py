@@ -142,18 +142,6 @@ class SparseMatrix:
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
         return cls(shape, values, np.concatenate([starts, columns]).astype(np.int64))
 
-    def by_length(self, dtype):
-        """Values of a dtype, and the pattern as ``csrc/src/sparse.h`` wants it."""
-        m = self.shape[0]
-        starts, columns = self.pattern[: m + 1], self.pattern[m + 1 :]
-        lengths = np.diff(starts)
-        rows = np.argsort(lengths, kind="stable")
-        lengths = lengths[rows]
-        ends = np.cumsum(lengths)
-        order = np.repeat(starts[rows] - (ends - lengths), lengths) + np.arange(columns.size)
-        pattern = np.concatenate([[0], ends, rows, columns[order]])
-        return self.values[order].astype(dtype), pattern.astype(np.int64)
-
     def dense(self):
         """The matrix with its zeros."""
         m, k = self.shape

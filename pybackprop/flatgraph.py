@@ -216,8 +216,8 @@ class _Writer:
         if isinstance(item, np.integer):
             return int(item)
         if isinstance(item, SparseMatrix):
-            arrays = [self.blobs.add(item.values), self.blobs.add(item.pattern)]
-            return {"sparse": [*item.shape, *arrays]}
+            arrays = (item.rows, item.columns, item.values)
+            return {"sparse": [*item.shape, *map(self.blobs.add, arrays)]}
         if isinstance(item, float):
             return {"float": float(item).hex()}
         raise TypeError(
@@ -341,8 +341,8 @@ class _Reader:
             if "dtype" in item:
                 return read_dtype(item["dtype"])
             if "sparse" in item:
-                m, k, values, pattern = item["sparse"]
-                return SparseMatrix.checked((m, k), self.blobs.get(values), self.blobs.get(pattern))
+                m, k, *arrays = item["sparse"]
+                return SparseMatrix.checked((m, k), *map(self.blobs.get, arrays))
             if "float" in item:
                 return float.fromhex(item["float"])
         raise ValueError(f"{item!r} is no attribute")

@@ -6,7 +6,7 @@ from .graph import element_count
 from .primitives.base import constant, zeros
 from .primitives.elementwise import accumulate, multiply, negative
 from .primitives.indexing import scatter_add
-from .primitives.linalg import sparse_matmul
+from .primitives.linalg import sparse_matmul, weighted_sparse_matmul
 from .primitives.reduction import sum_
 from .primitives.shaping import (
     concatenate,
@@ -20,6 +20,10 @@ from .primitives.shaping import (
 
 # Windows of which columns are put together at most; more are scattered.
 _MOST_BLOCKS = 16
+
+# Of the places of several sparse matrices: the share that is left when each is counted once, for
+# their products to become one.
+_COMMON = 0.7
 
 
 class Rows:
@@ -323,9 +327,58 @@ def _sum_of_columns(terms):
             terms = [*node.operands, *terms]
         else:
             (windows if node.primitive is pad else whole).append(term)
+    whole = _merged_products(whole)
     if len(whole) > 1 and windows:
         whole = [accumulate(*whole)]
     return accumulate(*whole, *windows)
+
+
+def _merged_products(terms):
+    """Terms of which those that weight the rows of sparse products with one array are one product.
+
+    If their matrices have enough places in common.
+    """
+    by_source, rest = {}, []
+    for term in terms:
+        found = _weighted_product(term)
+        if found is None:
+            rest.append(term)
+        else:
+            by_source.setdefault(found[0], []).append((term, *found[1:]))
+    for source, group in by_source.items():
+        matrices = tuple(matrix for _, _, found in group for matrix in found)
+        weights = [weight for _, found, _ in group for weight in found]
+        places = np.concatenate([m.rows * m.shape[1] + m.columns for m in matrices])
+        if len(group) > 1 and len(np.unique(places)) < _COMMON * places.size:
+            rest.append(weighted_sparse_matmul(source, *weights, matrices=matrices))
+        else:
+            rest += [term for term, _, _ in group]
+    return rest
+
+
+def _weighted_product(term):
+    """Of columns that are a weighted sparse product: of what, weights and matrices; else None."""
+    node = term.node
+    if node.primitive is weighted_sparse_matmul:
+        source, *weights = node.operands
+        return source, weights, node.attributes["matrices"]
+    if node.primitive is not multiply or term.dtype.kind != "f":
+        return None
+    for columns, weight in (node.operands, node.operands[::-1]):
+        if weight.size != weight.shape[0] or weight.shape[0] != columns.shape[0]:
+            continue
+        inner, window = columns.node, None
+        if inner.primitive is slice_:
+            window, (whole,) = inner.attributes, inner.operands
+            if inner.outputs[0].shape[1:] != whole.shape[1:]:
+                continue
+            inner = whole.node
+        if inner.primitive is sparse_matmul and weight.ndim == columns.ndim:
+            matrix = inner.attributes["matrix"]
+            if window is not None:
+                matrix = matrix.taken(*(window[key][0] for key in ("starts", "stops", "steps")))
+            return inner.operands[0], [reshape(weight, shape=(weight.size,))], (matrix,)
+    return None
 
 
 def added_rows(parts, slots):
@@ -442,6 +495,9 @@ def _negated_columns(columns):
     node = columns.node
     if node.primitive is sparse_matmul:
         return sparse_matmul(*node.operands, matrix=node.attributes["matrix"].negated)
+    if node.primitive is weighted_sparse_matmul:
+        matrices = tuple(matrix.negated for matrix in node.attributes["matrices"])
+        return weighted_sparse_matmul(*node.operands, matrices=matrices)
     if node.primitive is pad:
         return pad(negative(node.operands[0]), **node.attributes)
     if node.primitive is accumulate:

@@ -449,6 +449,20 @@ def _sparse_exact(x):
 
 for _shape in ((3,), (3, 2), (3, 2, 5), (3, 0), (3, 4, 3, 2)):
     _add("sparse_matmul", _floats(*_shape), matrix=_sparse, exact=_sparse_exact)
+_other = SparseMatrix.of(np.array([[1.0, 2.0, 0], [0, 0, -1], [0, 0.5, 0], [0, 0, 1]]))
+
+
+def _weighted_exact(x, *weights):
+    pairs = zip(weights, (_sparse, _other), strict=True)
+    return np.tensordot(sum(w[:, None] * a.dense().astype(x.dtype) for w, a in pairs), x, 1)
+
+
+for _shape in ((3,), (3, 2), (3, 2, 5)):
+    _weights = (np.linspace(-1, 2, 4), np.linspace(0.5, -0.7, 4))
+    _add(
+        "weighted_sparse_matmul", np.linspace(-1, 1, np.prod(_shape)).reshape(_shape), *_weights,
+        matrices=(_sparse, _other), exact=_weighted_exact,
+    )  # fmt: skip
 _add("matmul", _floats(17, 33), _floats(33, 9), transpose_a=False, transpose_b=False)
 
 # ---- linear algebra -----------------------------------------------------------------------------

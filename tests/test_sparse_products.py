@@ -244,20 +244,14 @@ def test_saved_with_its_graph(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "pattern"),
-    [
-        ([1.0], [0, 1, 1, 3]),
-        ([1.0], [0, 1, 1, -1]),
-        ([1.0], [0, 0, 0, 0]),
-        ([1.0], [0, 2, 1, 0]),
-        ([1.0, 2.0], [0, 2, 2, 1, 1]),
-        ([1.0, 2.0], [0, 1, 0, 1]),
-        ([1.0], [1, 1, 1, 0]),
-    ],
-)
-def test_a_damaged_matrix_is_refused(values, pattern):
+    ("rows", "columns"),
+    [([0], [3]), ([0], [-1]), ([2], [0]), ([-1], [0]), ([1, 0], [0, 0]), ([0, 0], [1, 1]),
+     ([0, 0], [2, 1]), ([0], [0, 1])],
+)  # fmt: skip
+def test_a_damaged_matrix_is_refused(rows, columns):
+    values = np.ones(len(rows))
     with pytest.raises(ValueError, match="sparse matrix"):
-        SparseMatrix.checked((2, 3), np.array(values), np.array(pattern))
+        SparseMatrix.checked((2, 3), np.array(rows), np.array(columns), values)
 
 
 def test_matrix():
@@ -265,7 +259,50 @@ def test_matrix():
     np.testing.assert_array_equal(matrix.dense(), A)
     np.testing.assert_array_equal(matrix.transposed.dense(), A.T)
     np.testing.assert_array_equal(matrix.negated.dense(), -A)
-    SparseMatrix.checked(matrix.shape, matrix.values, matrix.pattern)
+    np.testing.assert_array_equal(matrix.taken(3, 90, 4).dense(), A[3:90:4])
+    SparseMatrix.checked(matrix.shape, matrix.rows, matrix.columns, matrix.values)
     assert matrix == SparseMatrix.of(A.copy())
     assert matrix != matrix.negated
     assert repr(matrix) == f"<400 x 120, {np.count_nonzero(A)} nonzero>"
+
+
+# ---- weighted rows ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["interpreter", "native"])
+def test_rows_weighted_by_parameters_are_one_product(backend):
+    """Sums of weighted products of one array: the places that they share are multiplied once."""
+    base, count = RNG.normal(size=(6, 120)), 130
+    matrix = np.concatenate([A[:count], A[:count] * 2.0, A[130:260]])
+
+    def function(p):
+        x = np.stack([np.sin(p) @ base, np.cos(p) @ base], -1)
+        corners = matrix @ x
+        a, b, c = corners[:count], corners[count : 2 * count], corners[2 * count :]
+        u = np.linspace(0, 1, count)[:, None] + p[0]
+        return 1.0 - (a * u + b * np.cos(u) + c * (1.0 - u))
+
+    p = RNG.normal(size=6)
+    jacobian = bp.jacobian(function, backend=backend)
+    found = jacobian(p)
+    for number in range(6):
+        moved = p.astype(np.complex128)
+        moved[number] += 1e-30j
+        expected = function(moved).imag / 1e-30
+        np.testing.assert_allclose(found[..., number], expected, rtol=1e-10, atol=1e-11)
+    rows = [line for line in str(jacobian.tape).splitlines() if "SPARSE_MATMUL" in line]
+    assert "out0" in rows[-1]
+    assert "[130, 120," in rows[-1]
+
+
+def test_second_jacobian_of_weighted_rows():
+    def function(p):
+        y = A[:200] @ np.outer(np.arange(120.0) / 50, p)
+        ones = np.ones((100, 1))
+        return y[:100] * (np.sin(p[0]) * ones) + y[100:] * (p[1] * ones)
+
+    p, h = RNG.normal(size=4), 1e-5
+    first, second = bp.jacobian(function), bp.jacobian(bp.jacobian(function))(p)
+    for number, step in enumerate(np.eye(4) * h):
+        expected = (first(p + step) - first(p - step)) / (2 * h)
+        np.testing.assert_allclose(second[..., number], expected, rtol=1e-6, atol=1e-6)

@@ -41,7 +41,7 @@ enum { N(W) = VECTOR_BYTES / (int)sizeof(T) /* lanes of a vector */ };
 /* Some rows of the matrix, and how c and d go on. */
 typedef struct {
     int64_t rows;
-    const int64_t *starts, *columns;
+    const int64_t *begins, *ends, *columns;
     const T *values;
     int64_t c_row, c_group, d_row, d_group;
 } N(part);
@@ -57,7 +57,7 @@ INLINE void N(pass)(const int groups, const int nv, const bool narrow, const N(p
     UNROLL for (int v = 0; v < groups * nv; v++) {
             s[v] = (N(vec)){0};
         }
-        for (int64_t e = part->starts[i]; e < part->starts[i + 1]; e++) {
+        for (int64_t e = part->begins[i]; e < part->ends[i]; e++) {
             const T *x = c + columns[e] * c_row;
             const N(vec) f = SET1(part->values[e]);
             UNROLL for (int g = 0; g < groups; g++) {
@@ -186,8 +186,8 @@ bool PASTE(N(pbp_sparse), PBP_ISA)(const int64_t *params, int64_t first, int64_t
 {
     const int64_t m = params[0], groups = params[3], n = params[4];
     const int64_t strip = pbp_sparse_strip(params, (int64_t)sizeof(T));
-    N(part) part = {end - first, pattern + first, pattern + m + 1, values,
-                    params[7],   params[8],       params[5],       params[6]};
+    N(part) part = {end - first, pattern + first, pattern + m + first, pattern + 2 * m, values,
+                    params[7], params[8], params[5], params[6]};
     d += first * params[5];
     N(vec) t = {0};
     const bool aligned = ((uintptr_t)c | (uintptr_t)(params[7] * (int64_t)sizeof(T)) |

@@ -50,7 +50,7 @@ pbp_status pbp_check_sparse(check *k)
     TRY(check_operand(k, k->in->c, dtypes, "c", &k->c));
     TRY(check_operand(k, k->in->d, dtypes, "d", &k->d));
     TRY(begin(k, &k->a, p[NONZEROS]));
-    TRY(begin(k, &k->b, p[ROWS] + 1 + p[NONZEROS]));
+    TRY(begin(k, &k->b, 2 * p[ROWS] + p[NONZEROS]));
     TRY(finish(k, &k->a, "a", false));
     TRY(finish(k, &k->b, "b", false));
     TRY(check_pattern(k));

@@ -3,9 +3,9 @@
 
      d[i, g, j] = sum over p of A[i, p] c[p, g, j]
 
-   The nonzero elements of A lie row by row in `values`; `pattern` holds the m + 1 places at which
-   the rows start, then the column of each element, upwards in each row. An element of d is one
-   chain of multiply-adds along its row, so all instruction sets that fuse them, and emitted code,
+   The nonzero elements of A lie row by row in `values`; `pattern` holds the m places at which rows
+   begin there, the m at which they end, then the column of each element, upwards in each row. What
+   lies between the rows is not looked at. An element of d is one chain of multiply-adds along its row, so all instruction sets that fuse them, and emitted code,
    agree to the bit. As in NumPy's product, a zero of A times NaN or an infinity is NaN.
 
    params: m, k, nonzeros, groups, n, d_row, d_group, c_row, c_group; the strides in elements. */
@@ -38,13 +38,11 @@ PBP_PART int64_t pbp_sparse_strip(const int64_t *params, int64_t item)
 PBP_PART int pbp_sparse_fits(const int64_t *params, const int64_t *pattern)
 {
     const int64_t m = params[0], k = params[1], nonzeros = params[2];
-    const int64_t *const columns = pattern + m + 1;
-    int64_t before = 0;
-    for (int64_t i = 0; i <= m; i++) {
-        if (pattern[i] < before || pattern[i] > nonzeros) {
+    const int64_t *const ends = pattern + m, *const columns = ends + m;
+    for (int64_t i = 0; i < m; i++) {
+        if (pattern[i] < 0 || ends[i] < pattern[i] || ends[i] > nonzeros) {
             return 0;
         }
-        before = pattern[i];
     }
     for (int64_t e = 0; e < nonzeros; e++) {
         if (columns[e] < 0 || columns[e] >= k) {
@@ -84,7 +82,7 @@ PBP_PART int pbp_sparse_fits(const int64_t *params, const int64_t *pattern)
                                       const int64_t *pattern, const T *c)                          \
     {                                                                                              \
         const int64_t m = params[0], groups = params[3], n = params[4];                            \
-        const int64_t *const columns = pattern + m + 1;                                            \
+        const int64_t *const ends = pattern + m, *const columns = ends + m;                        \
         const int64_t row[9] = {1, 1, 0, groups, n, 0, 0, 0, params[8]};                           \
         c += p * params[7];                                                                        \
         if (pbp_sparse_finite##F(row, c)) {                                                        \
@@ -92,10 +90,10 @@ PBP_PART int pbp_sparse_fits(const int64_t *params, const int64_t *pattern)
         }                                                                                          \
         for (int64_t i = 0; i < m; i++) {                                                          \
             int64_t e = pattern[i];                                                                \
-            while (e < pattern[i + 1] && columns[e] < p) {                                         \
+            while (e < ends[i] && columns[e] < p) {                                                \
                 e++;                                                                               \
             }                                                                                      \
-            if (e < pattern[i + 1] && columns[e] == p) {                                           \
+            if (e < ends[i] && columns[e] == p) {                                                  \
                 continue;                                                                          \
             }                                                                                      \
             for (int64_t g = 0; g < groups; g++) {                                                 \

@@ -47,12 +47,12 @@ static builder *everything(void)
     emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 4, 1, 1, 4, 1, 6, 4), u, x, t);
     emit(b, "FFT", 0, PARAMS(b, 2, 2, 2, 1, 2, 1, 2, 2), u, x, x, t);
     emit2(b, "FFT_REAL", 0, PARAMS(b, 1, 3, 1, 1, 8, 2, 36, 4, 2), u, x, t);
-    for (int k = 0; k < 6; k++) {
+    for (int k = 0; k < 7; k++) {
         constant(b, 0.0);
     }
-    memcpy(b->consts + b->n_consts - 6, (const int64_t[]){0, 1, 3, 1, 0, 2}, 48);
+    memcpy(b->consts + b->n_consts - 7, (const int64_t[]){0, 1, 1, 3, 1, 0, 2}, 56);
     emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 2, 3, 3, 2, 3, 6, 3, 6, 3), u, f64(b, 1, 0),
-         operand(b, 1, PBP_INT64, 8 * (b->n_consts - 6)), x);
+         operand(b, 1, PBP_INT64, 8 * (b->n_consts - 7)), x);
     emit1(b, "ZERO", 0, PARAMS(b, 64), t, PBP_NONE);
     const uint32_t outer = loop_begin(b, 3, 3, 0);
     loop_base(b, outer, 0, 3200, 64, 128);

@@ -233,11 +233,11 @@ static void test_matmul_and_copy(void)
    where the columns are not finite its zeros make NaN of them. */
 static void test_sparse(void)
 {
-    const int64_t pattern[] = {0, 1, 1, 3, 1, 0, 2};
+    const int64_t pattern[] = {0, 1, 1, 1, 1, 3, 1, 0, 2};
     for (int64_t n = 1; n <= 40; n++) {
-        double consts[10] = {2, 3, 4}, x[3 * 2 * 40], y[3 * 2 * 40];
+        double consts[12] = {2, 3, 4}, x[3 * 2 * 40], y[3 * 2 * 40];
         memcpy(consts + 3, pattern, sizeof pattern);
-        builder *b = builder_new(128, 10, consts);
+        builder *b = builder_new(128, 12, consts);
         const uint32_t in = input(b, PBP_FLOAT64, (int)(6 * n)),
                        o = output(b, PBP_FLOAT64, (int)(6 * n));
         emit(b, "SPARSE_MATMUL", 0, PARAMS(b, 3, 3, 3, 2, n, 2 * n, n, n, 3 * n), f64(b, o, 0),

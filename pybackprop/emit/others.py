@@ -134,8 +134,8 @@ def _sparse_matmul(writer, instruction):
     writer.open(f"for (int64_t j = 0; j < {n}; j++) {{")
     kind = c_type(instruction.d.dtype)
     writer.line(f"{kind} s = 0;")
-    writer.open("for (int64_t e = b[i]; e < b[i + 1]; e++) {")
-    place = f"c[b[{m + 1} + e] * {c_row} + g * {c_group} + j]"
+    writer.open(f"for (int64_t e = b[i]; e < b[{m} + i]; e++) {{")
+    place = f"c[b[{2 * m} + e] * {c_row} + g * {c_group} + j]"
     writer.line(f"s = pbp_fma{suffix}(a[e], {place}, s);")
     writer.close()
     writer.line(f"d[i * {d_row} + g * {d_group} + j] = s;")

@@ -62,11 +62,27 @@ class Kernels:
         """A product with a sparse constant matrix."""
         (value,), (operand,) = node.outputs, node.operands
         matrix = node.attributes["matrix"]
-        a, b = self.constant(matrix.values.astype(value.dtype)), self.constant(matrix.pattern)
+        a, b = self.constant(matrix.values.astype(value.dtype)), self.constant(matrix.pattern())
         c = self.ref(operand)
-        self.produce(value, lambda place, _: self._sparse_refs(place, a, b, c, matrix))
+        self.produce(value, lambda place, _: self._sparse_refs(place, a, b, c))
 
-    def _sparse_refs(self, place, a, b, c, matrix):
+    def weighted_sparse_matmul(self, node):
+        """A product with a sum of weighted sparse constant matrices, which is made first."""
+        from ..primitives.linalg import common_rows
+
+        (value,), (operand, *weights) = node.outputs, node.operands
+        pattern, constants = common_rows(node.attributes["matrices"])
+        a = self.temporary(constants[0].shape, value.dtype)
+        for number, (weight, constant) in enumerate(zip(weights, constants, strict=True)):
+            factors = [
+                self.constant(constant.astype(value.dtype)),
+                self.ref(weight).reshaped((*weight.shape, 1)),
+            ]
+            self.map_refs("FMA" if number else "MUL", a, *factors, *[a] * (number > 0))
+        b, c = self.constant(pattern), self.ref(operand)
+        self.produce(value, lambda place, _: self._sparse_refs(place, a, b, c))
+
+    def _sparse_refs(self, place, a, b, c):
         """SPARSE_MATMUL over refs."""
         if 0 in place.shape:
             return
@@ -74,16 +90,16 @@ class Kernels:
         if layout is None:
             source = self.contiguous(c)
             if place.is_contiguous():
-                self._sparse_refs(place, a, b, source, matrix)
+                self._sparse_refs(place, a, b, source)
             else:
                 temporary = self.temporary(place.shape, place.dtype)
-                self._sparse_refs(temporary, a, b, source, matrix)
+                self._sparse_refs(temporary, a, b, source)
                 self.copy(place, temporary)
             return
         groups, n, d_group, c_group = layout
         item = place.dtype.itemsize
         params = [
-            *matrix.shape, matrix.values.size, groups, n,
+            place.shape[0], c.shape[0], a.size, groups, n,
             place.strides[0] // item, d_group, c.strides[0] // item, c_group,
         ]  # fmt: skip
         self.emit("SPARSE_MATMUL", place, a, b, c, params=params)

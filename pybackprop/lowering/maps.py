@@ -104,6 +104,13 @@ class Maps:
         inner = [s[-1] for s in steps] if extents else []
         items = [place.dtype.itemsize] + [v.dtype.itemsize for v in views]
         if extents and inner[0] != items[0]:
+            if op in ("ADD", "SUB") and refs[0] is place and refs[1] is not place:
+                term = views[1]
+                if op == "SUB":
+                    term = self.temporary(shape, place.dtype)
+                    self.map_refs("NEG", term, views[1])
+                self.copy(place, term, add=True)
+                return
             temporary = self.temporary(shape, place.dtype)
             same = [temporary if r is place else r for r in refs]
             if any(r is place for r in refs):

@@ -14,7 +14,14 @@ from ..primitives import indexing, linalg, reduction, shaping
 VIEWS = (shaping.reshape, shaping.transpose, shaping.broadcast_to, shaping.slice_, shaping.flip)
 _ALIASES = (*VIEWS, e.stop_gradient, e.as_parts)
 _MAPS = (e.Elementwise, e.Comparison, e.Bits, e.Select, e.Convert)
-_DIRECT = {reduction.sum_, linalg.matmul, linalg.sparse_matmul, indexing.scatter_add, shaping.pad}
+_DIRECT = {
+    reduction.sum_,
+    linalg.matmul,
+    linalg.sparse_matmul,
+    linalg.weighted_sparse_matmul,
+    indexing.scatter_add,
+    shaping.pad,
+}
 
 
 class Slot:

@@ -340,6 +340,26 @@ class _Plan:
         for node in self.graph.nodes:
             if node in self.region:
                 self.regions.setdefault(self.region[node], []).append(node)
+        for phase, nodes in self.regions.items():
+            self.regions[phase] = self._without_last_pads(nodes)
+
+    def _without_last_pads(self, nodes):
+        """The nodes of a region but for pads that only others read: these add windows in place."""
+        members = set(nodes)
+        for node in reversed(nodes):
+            if node.primitive is shaping.pad:
+                readers = self._readers().get(node.outputs[0], ())
+                if readers and members.isdisjoint(readers):
+                    members.discard(node)
+        return [node for node in nodes if node in members]
+
+    def _readers(self):
+        if self.readers is None:
+            self.readers = {}
+            for node in self.graph.nodes:
+                for operand in node.operands:
+                    self.readers.setdefault(operand, set()).add(node)
+        return self.readers
 
     def pays(self):
         """Whether the rows are many and a region does enough with them."""
@@ -360,16 +380,11 @@ class _Plan:
 
     def _columns(self, nodes):
         """Whether a region is worth having its rows transposed."""
-        if self.readers is None:
-            self.readers = {}
-            for node in self.graph.nodes:
-                for operand in node.operands:
-                    self.readers.setdefault(operand, set()).add(node)
         members, outputs = set(nodes), set(self.graph.outputs)
         carried = {o for n in nodes for o in n.operands if o.node not in members}
         for node in nodes:
             for value in node.outputs:
-                if value in outputs or not self.readers.get(value, set()) <= members:
+                if value in outputs or not self._readers().get(value, set()) <= members:
                     carried.add(value)
         carried = [v for v in carried if v in self.axis]
         return prefers_columns(nodes, self.axis, self.rows, _is_view, carried)

@@ -9,6 +9,8 @@ import functools
 import numpy as np
 
 from .base import Linear, Primitive, add_tangents, broadcast, require_float, same_dtype
+from .elementwise import multiply
+from .reduction import sum_
 from .shaping import reshape, transpose
 
 
@@ -91,24 +93,22 @@ class Matmul(Primitive):
 
 
 class SparseMatrix:
-    """A constant matrix by its nonzero elements.
+    """A constant matrix by its nonzero elements, row by row.
 
     Attributes
     ----------
     shape : tuple of int
+    rows, columns : numpy.ndarray
+        int64: of each element, rows upwards, and columns upwards in each row.
     values : numpy.ndarray
-        The elements, row by row.
-    pattern : numpy.ndarray
-        int64: where each row starts among them, and where the last one ends; then the column of
-        each element, upwards in a row.
     """
 
-    def __init__(self, shape, values, pattern):
-        self.shape, self.values, self.pattern = shape, values, pattern
-        self._key = (shape, values.dtype.str, values.tobytes(), pattern.tobytes())
+    def __init__(self, shape, rows, columns, values):
+        self.shape, self.rows, self.columns, self.values = shape, rows, columns, values
+        self._key = (shape, values.dtype.str, *(a.tobytes() for a in (rows, columns, values)))
 
     @classmethod
-    def checked(cls, shape, values, pattern):
+    def checked(cls, shape, rows, columns, values):
         """That of arrays from elsewhere.
 
         Raises
@@ -117,52 +117,56 @@ class SparseMatrix:
             If they are none.
         """
         m, k = shape
-        if values.ndim != 1 or pattern.ndim != 1 or pattern.dtype != np.int64:
-            raise ValueError("a sparse matrix needs rows of elements and of int64")
-        if not (type(m) is type(k) is int and 0 <= m < pattern.size == m + 1 + values.size):
-            raise ValueError("the pattern of a sparse matrix has another size")
-        starts, columns = pattern[: m + 1], pattern[m + 1 :]
-        steps = np.diff(starts)
-        if starts[0] != 0 or starts[-1] != values.size or (steps < 0).any():
-            raise ValueError("the rows of a sparse matrix do not follow one another")
-        inside = np.diff(columns) > 0
-        inside[starts[(starts > 0) & (starts < values.size)] - 1] = True
-        if not inside.all() or ((columns < 0) | (columns >= k)).any():
-            raise ValueError("the columns of a sparse matrix are out of order or range")
-        return cls(shape, values, pattern)
+        arrays = (rows, columns, values)
+        if not (type(m) is type(k) is int and {a.shape for a in arrays} == {(values.size,)}):
+            raise ValueError("a sparse matrix needs as many rows and columns as elements")
+        if rows.dtype != np.int64 or columns.dtype != np.int64 or values.dtype.kind != "f":
+            raise ValueError("a sparse matrix needs places of int64 and floating point elements")
+        if ((rows < 0) | (rows >= m) | (columns < 0) | (columns >= k)).any():
+            raise ValueError("an element of a sparse matrix is outside of it")
+        if (np.diff(rows) < 0).any() or (np.diff(columns)[np.diff(rows) == 0] <= 0).any():
+            raise ValueError("the elements of a sparse matrix are out of order")
+        return cls(shape, *arrays)
 
     @classmethod
     def of(cls, matrix):
         """Those of a dense matrix."""
         rows, columns = np.nonzero(matrix)
-        return cls._of_elements(matrix.shape, rows, columns, matrix[rows, columns])
-
-    @classmethod
-    def _of_elements(cls, shape, rows, columns, values):
-        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
-        return cls(shape, values, np.concatenate([starts, columns]).astype(np.int64))
+        return cls(matrix.shape, rows, columns, matrix[rows, columns])
 
     def dense(self):
         """The matrix with its zeros."""
-        m, k = self.shape
-        result = np.zeros((m, k), self.values.dtype)
-        rows = np.repeat(np.arange(m), np.diff(self.pattern[: m + 1]))
-        result[rows, self.pattern[m + 1 :]] = self.values
+        result = np.zeros(self.shape, self.values.dtype)
+        result[self.rows, self.columns] = self.values
         return result
 
     @functools.cached_property
     def transposed(self):
         """The transpose."""
-        m, k = self.shape
-        rows = np.repeat(np.arange(m), np.diff(self.pattern[: m + 1]))
-        columns = self.pattern[m + 1 :]
-        order = np.lexsort((rows, columns))
-        return self._of_elements((k, m), columns[order], rows[order], self.values[order])
+        order = np.lexsort((self.rows, self.columns))
+        return SparseMatrix(
+            self.shape[::-1], self.columns[order], self.rows[order], self.values[order]
+        )
 
     @functools.cached_property
     def negated(self):
         """The matrix times -1."""
-        return SparseMatrix(self.shape, -self.values, self.pattern)
+        return SparseMatrix(self.shape, self.rows, self.columns, -self.values)
+
+    def taken(self, start, stop, step):
+        """Some of the rows."""
+        count = len(range(start, stop, step))
+        rows, rest = np.divmod(self.rows - start, step)
+        kept = (rest == 0) & (rows >= 0) & (rows < count)
+        return SparseMatrix(
+            (count, self.shape[1]), rows[kept], self.columns[kept], self.values[kept]
+        )
+
+    def pattern(self):
+        """The elements as ``csrc/src/sparse.h`` wants them: begins and ends of rows, columns."""
+        lengths = np.bincount(self.rows, minlength=self.shape[0])
+        ends = np.cumsum(lengths)
+        return np.concatenate([ends - lengths, ends, self.columns]).astype(np.int64)
 
     def __hash__(self):
         return hash(self._key)
@@ -207,4 +211,108 @@ class SparseMatmul(Linear):
         lowering.sparse_matmul(node)
 
 
+class WeightedSparseMatmul(Primitive):
+    """y[i, ...] = sum over t of s_t[i] (A_t x)[i, ...], of sparse matrices A_t of one shape.
+
+    Operands: x, then each s_t, of one axis. The elements of the matrices are weighted and added
+    up first, so that an element at the same place in several is multiplied once. Made in
+    derivatives alone: where weights are not finite, NaN may come from zeros of the matrices.
+    """
+
+    name = "weighted_sparse_matmul"
+
+    def infer(self, x, *weights, matrices):
+        require_float(self.name, x)
+        same_dtype(self.name, x, *weights)
+        (shape,) = {matrix.shape for matrix in matrices}
+        if x.shape[0] != shape[1] or any(w.shape != shape[:1] for w in weights):
+            raise ValueError(f"{self.name}: the shapes of operands and matrices do not fit")
+        return (shape[0], *x.shape[1:]), x.dtype
+
+    def evaluate(self, x, *weights, matrices):
+        if x.size > 4096:
+            return None
+        total = sum(w[:, None] * a.dense() for w, a in zip(weights, matrices, strict=True))
+        return np.tensordot(total, x, 1).astype(x.dtype)
+
+    def jvp(self, tangents, operands, outputs, *, matrices):
+        x, *weights = operands
+        dx, *changes = tangents
+        terms = [weighted_sparse_matmul(dx, *weights, matrices=matrices)] if dx is not None else []
+        for change, matrix in zip(changes, matrices, strict=True):
+            if change is not None:
+                terms.append(_weighted(change, sparse_matmul(x, matrix=matrix)))
+        return [add_tangents(*terms)]
+
+    def vjp(self, cotangents, operands, outputs, wanted, *, matrices):
+        (x, *weights), (ct,) = operands, cotangents
+        result = [None] * len(operands)
+        if wanted[0]:
+            result[0] = add_tangents(
+                *[
+                    sparse_matmul(_weighted(w, ct), matrix=matrix.transposed)
+                    for w, matrix in zip(weights, matrices, strict=True)
+                ]
+            )
+        for t, matrix in enumerate(matrices):
+            if wanted[t + 1]:
+                each = multiply(ct, sparse_matmul(x, matrix=matrix))
+                result[t + 1] = sum_(each, axes=tuple(range(1, each.ndim)))
+        return result
+
+    def batch(self, operands, batched, size, *, matrices):
+        x, *weights = operands
+        if batched[0] and not any(batched[1:]):
+            last = transpose(x, axes=(*range(1, x.ndim), 0))
+            y = weighted_sparse_matmul(last, *weights, matrices=matrices)
+            return [transpose(y, axes=(x.ndim - 1, *range(x.ndim - 1)))]
+        terms = []
+        for w, has_batch, matrix in zip(weights, batched[1:], matrices, strict=True):
+            if batched[0]:
+                (y,) = sparse_matmul.batch([x], [True], size, matrix=matrix)
+            else:
+                y = broadcast(
+                    sparse_matmul(x, matrix=matrix), (size, matrix.shape[0], *x.shape[1:])
+                )
+            w = w if has_batch else broadcast(w, (size, *w.shape))
+            terms.append(multiply(y, reshape(w, shape=w.shape + (1,) * (y.ndim - 2))))
+        return [add_tangents(*terms)]
+
+    def lower(self, lowering, node):
+        lowering.weighted_sparse_matmul(node)
+
+
+def _weighted(weight, y):
+    return multiply(y, reshape(weight, shape=weight.shape + (1,) * (y.ndim - 1)))
+
+
+def common_rows(matrices):
+    """Matrices on the union of their places, rows filled up to the longest.
+
+    Returns
+    -------
+    pattern : numpy.ndarray
+        As :meth:`SparseMatrix.pattern`, rows beginning at equal distances.
+    values : list of numpy.ndarray
+        Of each matrix, ``(m, longest row)``.
+    """
+    m, k = matrices[0].shape
+    keys = [matrix.rows * k + matrix.columns for matrix in matrices]
+    union = np.unique(np.concatenate(keys))
+    rows, columns = np.divmod(union, k)
+    lengths = np.bincount(rows, minlength=m)
+    width = int(lengths.max(initial=1))
+    at = rows * width + np.arange(union.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    padded = np.zeros(m * width, np.int64)
+    padded[at] = columns
+    values = []
+    for matrix, key in zip(matrices, keys, strict=True):
+        own = np.zeros(m * width, matrix.values.dtype)
+        own[at[np.searchsorted(union, key)]] = matrix.values
+        values.append(own.reshape(m, width))
+    begins = np.arange(m) * width
+    return np.concatenate([begins, begins + lengths, padded]), values
+
+
 matmul, sparse_matmul = Matmul(), SparseMatmul()
+weighted_sparse_matmul = WeightedSparseMatmul()

@@ -388,10 +388,12 @@ class Interpreter:
         item = DTYPES[self.operands[d][1]].itemsize
         d_row, d_group, c_row, c_group = (s * item for s in strides)
         values = self._view(a, (nonzeros,), (item,))
-        pattern = self._view(b, (m + 1 + nonzeros,), (8,))
-        starts, columns = pattern[: m + 1], pattern[m + 1 :]
+        pattern = self._view(b, (2 * m + nonzeros,), (8,))
+        begins, ends, columns = np.split(pattern, [m, 2 * m])
         matrix = np.zeros((m, k), values.dtype)
-        matrix[np.repeat(np.arange(m), np.diff(starts)), columns] = values
+        for i in range(m):
+            row = slice(begins[i], ends[i])
+            matrix[i, columns[row]] = values[row]
         right = self._view(c, (k, groups, n), (c_row, c_group, item))
         product = np.tensordot(matrix, right, 1)
         self._write(d, (m, groups, n), (d_row, d_group, item), product, 0)

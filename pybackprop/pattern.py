@@ -181,6 +181,8 @@ def dependence(node, position, known):
         return grouped(shape, axes), broadcast_map(kept, shape)
     if primitive is linalg.matmul:
         return _matmul(node, position, known)
+    if primitive is linalg.sparse_matmul:
+        return _sparse_matmul(node)
     if primitive is indexing.gather:
         return _along_axis(node.operands[0].shape, node.outputs[0].shape[1])
     if isinstance(primitive, indexing.Scatter):
@@ -296,6 +298,16 @@ def _matmul(node, position, known):
     rows = np.arange(stacks * (n if position else m))
     rows = rows.reshape(stacks, 1, n) if position else rows.reshape(stacks, m, 1)
     return grouped(operand.shape, (summed,)), np.broadcast_to(rows, (stacks, m, n)).ravel()
+
+
+def _sparse_matmul(node):
+    (operand,), (output,) = node.operands, node.outputs
+    matrix = node.attributes["matrix"]
+    mine = np.arange(operand.size).reshape(operand.shape[0], -1)
+    results = np.arange(output.size).reshape(output.shape[0], -1)
+    return from_pairs(
+        results[matrix.rows].ravel(), mine[matrix.columns].ravel(), (output.size, operand.size)
+    )
 
 
 def _matmul_sparse(operand, output, position, summed, other):

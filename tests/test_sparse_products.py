@@ -192,6 +192,20 @@ def test_jacobian_of_few_parameters_is_written_in_place():
     assert "out0 =" in last and "SPARSE_MATMUL" in last
 
 
+@pytest.mark.parametrize("columns", [(), (3,), (2, 3)])
+def test_sparse_jacobian_keeps_the_pattern(columns):
+    square = sparse(300, 300, 0.004) + np.diag(np.ones(300))
+    x = RNG.normal(size=(300, *columns))
+
+    def function(x):
+        return np.tanh(product(square, x))
+
+    found = bp.jacobian(function, sparse=True)(x)
+    assert found.nnz == np.count_nonzero(square) * (x.size // 300)
+    dense = bp.jacobian(function)(x).reshape(x.size, x.size)
+    np.testing.assert_allclose(found.toarray(), dense, atol=1e-13)
+
+
 def test_batches():
     x = RNG.normal(size=(5, 120, 3))
     np.testing.assert_allclose(bp.vmap(lambda x: A @ x)(x), A @ x, atol=1e-13)

@@ -14,9 +14,9 @@ from .anew import nodes_anew
 # What is worth computing ahead of a loop, and how many bytes that may take.
 _HEAVY = {
     "matmul", "sparse_matmul", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin",
-    "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh",
-    "arctanh", "sigmoid", "softplus", "erf", "erfc", "gauss", "power", "cbrt", "logsumexp",
-    "softmax", "log_softmax",
+    "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh",
+    "arccosh", "arctanh", "sigmoid", "softplus", "erf", "erfc", "gauss", "power", "cbrt",
+    "logsumexp", "softmax", "log_softmax",
 }  # fmt: skip
 _MOST_AHEAD = 1 << 25
 

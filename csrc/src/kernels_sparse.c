@@ -53,10 +53,7 @@ INLINE void N(pass)(const int groups, const int nv, const bool narrow, const N(p
 {
     const int64_t c_row = part->c_row, c_group = part->c_group, *const columns = part->columns;
     for (int64_t i = 0; i < part->rows; i++) {
-        N(vec) s[MOST_SUMS];
-    UNROLL for (int v = 0; v < groups * nv; v++) {
-            s[v] = (N(vec)){0};
-        }
+        N(vec) s[MOST_SUMS] = {{0}};
         for (int64_t e = part->begins[i]; e < part->ends[i]; e++) {
             const T *x = c + columns[e] * c_row;
             const N(vec) f = SET1(part->values[e]);

@@ -5,8 +5,9 @@
 
    The nonzero elements of A lie row by row in `values`; `pattern` holds the m places at which rows
    begin there, the m at which they end, then the column of each element, upwards in each row. What
-   lies between the rows is not looked at. An element of d is one chain of multiply-adds along its row, so all instruction sets that fuse them, and emitted code,
-   agree to the bit. As in NumPy's product, a zero of A times NaN or an infinity is NaN.
+   lies between the rows is not looked at. An element of d is one chain of multiply-adds along its
+   row, so all instruction sets that fuse them, and emitted code, agree to the bit. As in NumPy's
+   product, a zero of A times NaN or an infinity is NaN.
 
    params: m, k, nonzeros, groups, n, d_row, d_group, c_row, c_group; the strides in elements. */
 #ifndef PBP_SPARSE_H

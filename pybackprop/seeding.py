@@ -28,28 +28,23 @@ from .primitives.elementwise import negative
 from .primitives.indexing import scatter_add
 from .primitives.linalg import sparse_matmul
 from .primitives.shaping import concatenate, reshape, slice_, slice_axis
+from .seeded_columns import added, added_rows, negated, scaled_columns, seed_columns, sliced_columns
 from .seeded_rows import (
     MOVES,
     Rows,
-    added,
-    added_rows,
     aligned,
     aligned_shape,
     columns_of,
     filled,
     least_seed,
     matched,
-    negated,
     only_along,
     outer_product,
     pieces_of,
     placed,
     rows_for,
-    scaled_columns,
-    seed_columns,
     seed_of,
     seeds_first,
-    sliced_columns,
     summed,
     taken_rows,
     uniform_rows,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pybackprop as bp
+from pybackprop.errors import UnsupportedError
 from pybackprop.primitives.linalg import SparseMatrix
 
 RNG = np.random.default_rng(57)
@@ -278,6 +279,39 @@ def test_matrix():
     assert matrix == SparseMatrix.of(A.copy())
     assert matrix != matrix.negated
     assert repr(matrix) == f"<400 x 120, {np.count_nonzero(A)} nonzero>"
+
+
+# ---- SciPy's sparse arrays ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr"])
+def test_scipy_sparse_arrays_are_factors(kind):
+    sparse_arrays = pytest.importorskip("scipy.sparse")
+    s = sparse_arrays.csr_array(A).asformat(kind)
+    x = X[:, 0].copy()
+    assert is_sparse(lambda x: np.matmul(s, x), x)
+    np.testing.assert_allclose(bp.compile(lambda x: np.matmul(s, x))(x), A @ x, atol=1e-14)
+    np.testing.assert_allclose(bp.compile(lambda x: np.matmul(s, x))(X), A @ X, atol=1e-14)
+    np.testing.assert_allclose(bp.compile(lambda x: x @ s.T)(x), A @ x, atol=1e-14)
+    np.testing.assert_allclose(bp.compile(lambda x: x.T @ s.T)(X), (A @ X).T, atol=1e-14)
+    stack = np.stack([X, 2 * X])
+    np.testing.assert_allclose(bp.compile(lambda x: np.matmul(s, x))(stack), A @ stack, atol=1e-13)
+    z = X + 1j * X[::-1]
+    np.testing.assert_allclose(bp.compile(lambda z: np.matmul(s, z))(z), A @ z, atol=1e-13)
+    gradient = bp.grad(lambda x: np.sum(np.sin(x @ s.T)))(x)
+    np.testing.assert_allclose(gradient, A.T @ np.cos(A @ x), atol=1e-13)
+    assert bp.compile(lambda x: np.matmul(s, x))(x.astype(np.float32)).dtype == np.float64
+
+
+def test_scipy_sparse_arrays_say_what_to_write():
+    sparse_arrays = pytest.importorskip("scipy.sparse")
+    s = sparse_arrays.csr_array(A)
+    with pytest.raises(UnsupportedError, match=r"write np.matmul\(S, x\), or x @ S.T"):
+        bp.compile(lambda x: s @ x)(X)
+    with pytest.raises(UnsupportedError, match=r"S.astype\(float\)"):
+        bp.compile(lambda x: x @ s.T.astype(int))(np.arange(120))
+    with pytest.raises(ValueError, match="mismatch in its core dimension"):
+        bp.compile(lambda x: x @ s)(X)
 
 
 # ---- weighted rows ------------------------------------------------------------------------------

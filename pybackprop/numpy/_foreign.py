@@ -58,6 +58,11 @@ def refusal():
         return None
     package, name = function
     counterpart = _counterpart(package, name)
+    if package == "sparse" and name in ("__matmul__", "dot", "__mul__"):
+        return (
+            f"scipy.sparse.{name} does not take traced values; write np.matmul(S, x), or x @ S.T, "
+            "for a sparse array S"
+        )
     advice = (
         f"use {counterpart}, which does"
         if counterpart

@@ -3,6 +3,8 @@
 import math
 import operator
 
+import numpy as np
+
 from ..graph import Value
 from ..primitives import elementwise as ew
 from ..primitives import linalg, reduction
@@ -73,10 +75,55 @@ def _fit(a, b, left, right):
         )
 
 
+def _sparse_matrix(x):
+    """The matrix of one of SciPy's sparse arrays; None of anything else."""
+    if not type(x).__module__.startswith("scipy.sparse"):
+        return None
+    elements = x.tocsr(copy=True)
+    elements.sum_duplicates()
+    counts = np.diff(elements.indptr)
+    return linalg.SparseMatrix(
+        elements.shape,
+        np.repeat(np.arange(elements.shape[0]), counts),
+        elements.indices.astype(np.int64),
+        elements.data,
+    )
+
+
+def _sparse_product(matrix, x, from_left):
+    """A sparse matrix times a value, or a value times it."""
+    x = as_value(x)
+    dtype = np.result_type(matrix.values.dtype, x.dtype)
+    if matrix.values.dtype.kind not in "fiub" or dtype.kind not in "fc":
+        unsupported(
+            f"products of a sparse array of {matrix.values.dtype} and {x.dtype} are not supported; "
+            "use real floating point numbers, e.g. S.astype(float)"
+        )
+    if not x.ndim:
+        raise ValueError("matmul: Input operand does not have enough dimensions")
+    x = as_value(x, dtype)
+    if not from_left:
+        matrix = matrix.transposed
+    axis = x.ndim - (2 if from_left and x.ndim > 1 else 1)
+    _fit(*((matrix, x) if from_left else (x, matrix)), matrix.shape[1], x.shape[axis])
+    others = [a for a in range(x.ndim) if a != axis]
+    y = linalg.sparse_matmul(permute(x, (axis, *others)), matrix=matrix)
+    back = np.argsort([axis, *others])
+    return permute(y, tuple(int(a) for a in back))
+
+
 @surface(2)
 def matmul(x1, x2, /, out=None, *, dtype=None, **options):
-    """See ``numpy.matmul``."""
+    """See ``numpy.matmul``.
+
+    One of the factors may be a SciPy sparse array: ``np.matmul(S, x)`` or ``x @ S``. What it does
+    not hold counts as zeros, which make NaN of infinities.
+    """
     no_out(out)
+    for factor, other in ((x1, x2), (x2, x1)):
+        matrix = _sparse_matrix(factor)
+        if matrix is not None:
+            return _sparse_product(matrix, other, factor is x1)
     if options.get("axes") is not None or options.get("axis") is not None:
         unsupported("axes= of matmul is not supported; use transpose or einsum")
     a, b = _both(x1, x2)

@@ -182,40 +182,48 @@ cdef enum:
     MOST_VIEWS = 4
 
 
-def map_layout(RefBase place, list views not None):
-    """Params and flags of an elementwise instruction over views of one shape.
+def map_instruction(op, RefBase place, tuple operands not None):
+    """An elementwise instruction over refs, which broadcast to the shape of the first.
 
     Parameters
     ----------
+    op : str
     place : Ref
         Of the result.
-    views : list of Ref
-        Of the operands, at most three.
+    operands : tuple of Ref
+        At most three.
 
     Returns
     -------
-    tuple of list and int, or None
-        None if it takes more than three loops, or a stride that kernels do not walk.
+    Instruction or None
+        None if it takes more than three loops, or a stride that kernels do not walk, or if there is
+        no element, or a truth value kept as a number.
     """
-    cdef Py_ssize_t ndim = len(place.shape), n_views = len(views) + 1, axis, k
+    cdef Py_ssize_t ndim = len(place.shape), n_views = len(operands) + 1, axis, k
     cdef int64_t steps[MOST_VIEWS][MOST_AXES]
     cdef int64_t extents[MOST_AXES]
     cdef int64_t extent, item
     cdef int loops = 0, flags = 0
     cdef bint joins
     cdef RefBase view
-    cdef list strides = [place.strides]
+    cdef list views = [place]
+    cdef tuple strides
     if ndim > MOST_AXES or n_views > MOST_VIEWS:
         return None
-    for view in views:
-        strides.append(view.strides)
+    for view in operands:
+        if view.truth:
+            return None
+        views.append(view if view.shape == place.shape else broadcast_view(view, place.shape))
     for axis in range(ndim):
         extent = place.shape[axis]
         if extent == 1:
             continue
+        if extent == 0:
+            return None
         joins = loops > 0
         for k in range(n_views):
-            steps[k][loops] = (<tuple>strides[k])[axis]
+            strides = (<RefBase>views[k]).strides
+            steps[k][loops] = strides[axis]
             joins = joins and steps[k][loops - 1] == steps[k][loops] * extent
         if joins:
             extents[loops - 1] *= extent
@@ -230,16 +238,24 @@ def map_layout(RefBase place, list views not None):
     for axis in range(loops):
         params[3 - loops + axis] = extents[axis]
     for k in range(n_views):
-        if loops:
-            view = place if k == 0 else views[k - 1]
-            item = view.dtype.itemsize
-            if steps[k][loops - 1] != item:
-                if k == 0 or steps[k][loops - 1] != 0:
-                    return None
-                flags |= 1 << (k - 1)
+        item = (<RefBase>views[k]).dtype.itemsize
+        if loops and steps[k][loops - 1] != item:
+            if k == 0 or steps[k][loops - 1] != 0:
+                return None
+            flags |= 1 << (k - 1)
         for axis in range(loops - 1):
             params[3 + 2 * k + 3 - loops + axis] = steps[k][axis]
-    return params, flags
+    return Instruction(op, *views, flags=flags, params=params)
+
+
+cdef RefBase broadcast_view(RefBase ref, tuple shape):
+    """The view repeated to a shape."""
+    cdef Py_ssize_t extra = len(shape) - len(ref.shape), axis
+    cdef list strides = [0] * extra
+    for axis in range(len(ref.shape)):
+        kept = ref.shape[axis] != 1 or shape[extra + axis] == 1
+        strides.append(ref.strides[axis] if kept else 0)
+    return type(ref)(ref.root, ref.offset, shape, tuple(strides), ref.dtype, ref.truth, ref.ahead)
 
 
 cdef class Packer:

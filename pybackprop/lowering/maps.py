@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._core import map_layout
+from .._core import map_instruction
 from .instruction import ACC, BOOL, F64, SCALAR
 from .layout import collapse
 from .scalars import ADDING, adding_operands, is_scalar
@@ -88,18 +88,20 @@ class Maps:
 
     def map_refs(self, op, place, *operands):
         """A MAP instruction over refs, which broadcast to the shape of ``place``."""
+        if place.size == 1 and self._scalar_refs(op, place, operands):
+            return
+        plain = map_instruction(op, place, operands)
+        if plain is not None:
+            self.instructions.append(plain)
+            return
         shape = place.shape
         if 0 in shape:
             return
-        if place.size == 1 and self._scalar_refs(op, place, operands):
+        if any(o.truth for o in operands):
+            self.map_refs(op, place, *[self._untruth(o) for o in operands])
             return
-        refs = [self._untruth(o) for o in operands]
+        refs = list(operands)
         views = [r.broadcasted(shape) if r.shape != shape else r for r in refs]
-        layout = map_layout(place, views)
-        if layout is not None:
-            params, flags = layout
-            self.emit(op, place, *views, flags=flags, params=params)
-            return
         extents, steps = collapse(shape, [place.strides] + [v.strides for v in views])
         inner = [s[-1] for s in steps] if extents else []
         items = [place.dtype.itemsize] + [v.dtype.itemsize for v in views]

@@ -60,6 +60,9 @@ static int64_t shared_products(const int64_t *p)
         p[K] > 64 || p[C_COL] != 1) {
         return 0;
     }
+    if (p[N] == p[K] && p[K] <= 4 && p[A_COL] == 1 && p[A_ROW] == p[K] && p[C_ROW] == p[N]) {
+        return 0; /* rows times a small square matrix have a loop of their own, which is faster */
+    }
     return p[BATCH] < SHARED_COLUMNS / p[N] ? p[BATCH] : SHARED_COLUMNS / p[N];
 }
 

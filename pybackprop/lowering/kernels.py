@@ -44,8 +44,10 @@ class Kernels:
                 return
         if len(extents) > 1 or not by_lines:
             temporary = self.temporary(place.shape, place.dtype)
-            copies = [r if r.is_contiguous() else self.contiguous(r) for r in refs[1:]]
-            self.matmul_refs(temporary, *copies, False)
+            factors = refs[1:]
+            if len(extents) > 1:
+                factors = [r if r.is_contiguous() else self.contiguous(r) for r in factors]
+            self.matmul_refs(temporary, *factors, False)
             self.copy(place, temporary, add=adding)
             return
         if n == 1 and c_row != item:

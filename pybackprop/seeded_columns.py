@@ -8,12 +8,12 @@ these.
 
 import numpy as np
 
-from .graph import element_count
-from .primitives.base import constant, zeros
+from .graph import current_graph, element_count
+from .primitives.base import broadcast, constant, zeros
 from .primitives.elementwise import accumulate, multiply, negative
 from .primitives.indexing import scatter_add
 from .primitives.linalg import sparse_matmul, weighted_sparse_matmul
-from .primitives.shaping import concatenate, pad, reshape, slice_, slice_axis
+from .primitives.shaping import broadcast_to, concatenate, pad, reshape, slice_, slice_axis
 from .seeded_rows import (
     Rows,
     batch_last,
@@ -29,6 +29,9 @@ from .seeded_rows import (
 
 # Windows of which columns are put together at most; more are scattered.
 _MOST_BLOCKS = 16
+
+# Bytes of a product that have left the first cache when something is added to them.
+_LARGE = 1 << 16
 
 # Of the places of several sparse matrices: the share that is left when each is counted once, for
 # their products to become one.
@@ -60,6 +63,8 @@ def _sum_of_columns(terms):
         else:
             (windows if node.primitive is pad else whole).append(term)
     whole = _merged_products(whole)
+    if len(whole) == 1 and whole[0].size * whole[0].dtype.itemsize > _LARGE:
+        whole, windows = _with_equal_rows(whole[0], windows)
     if len(whole) > 1 and windows:
         whole = [accumulate(*whole)]
     return accumulate(*whole, *windows)
@@ -86,6 +91,39 @@ def _merged_products(terms):
         else:
             rest += [term for term, _, _ in group]
     return rest
+
+
+def _with_equal_rows(product, windows):
+    """A sparse product takes in windows whose rows are all equal: one more row, times ones."""
+    lines, equal = current_graph().table.get("lines", {}), []
+    if product.node.primitive is not sparse_matmul:
+        return [product], windows
+    (source,) = product.node.operands
+    columns = lines.get(source, source)
+    parts = columns.node.operands if columns.node.primitive is accumulate else (columns,)
+    for window in windows:
+        (inner,) = window.node.operands
+        repeated = inner.node.primitive is broadcast_to
+        row = inner.node.operands[0] if repeated else None
+        if repeated and (row.ndim < inner.ndim or row.shape[0] == 1):
+            equal.append((window, broadcast(row, (1, *inner.shape[1:]))))
+    if not equal or any(part.node.primitive is not pad for part in parts):
+        return [product], windows
+    k = columns.shape[0]
+    taller = []
+    for part, extended in [*((p, None) for p in parts), *equal]:
+        attributes = part.node.attributes
+        first, rest = (0, 1) if extended is None else (k, 0)
+        lows = (attributes["lows"][0] + first, *attributes["lows"][1:])
+        highs = (attributes["highs"][0] + rest, *attributes["highs"][1:])
+        (inner,) = part.node.operands if extended is None else (extended,)
+        taller.append(pad(inner, lows=lows, highs=highs, interiors=attributes["interiors"]))
+    matrix = product.node.attributes["matrix"].with_ones()
+    taken = {window for window, _ in equal}
+    return (
+        [sparse_matmul(in_lines(accumulate(*taller)), matrix=matrix)],
+        [window for window in windows if window not in taken],
+    )
 
 
 def _weighted_product(term):
@@ -191,7 +229,9 @@ def in_lines(columns):
         return columns
     flat = reshape(columns, shape=(rows, width))
     flat = pad(flat, lows=(0, 0), highs=(0, gap), interiors=(0, 0))
-    return reshape(slice_axis(flat, 1, 0, width), shape=columns.shape)
+    result = reshape(slice_axis(flat, 1, 0, width), shape=columns.shape)
+    current_graph().table.setdefault("lines", {})[result] = columns
+    return result
 
 
 def scaled_columns(rows, matrix):

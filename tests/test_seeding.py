@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pybackprop as bp
-from pybackprop import seeding
+from pybackprop import seeded_columns, seeding
 from pybackprop.api import jacobians
 from pybackprop.graph import open_graph
 from pybackprop.primitives.elementwise import cos, maximum, multiply
@@ -62,6 +62,7 @@ FUNCTIONS = {
     "two parts": lambda x: np.concatenate([C @ x[:4], C.T @ x[1:4], x[2:3] * 0.0]),
     "constant": lambda x: np.ones(3) + bp.stop_gradient(x[:3]),
     "sparse product": lambda x: 1.0 - _sparse(np.outer(x, np.sin(x)), 25)[::2] * x[0],
+    "sparse product and a shift": lambda x: x[:2] - _sparse(np.outer(np.sin(x), x), 25) - x[3:],
     "sparse product of an array": lambda x: np.sin(_sparse(x, 5)),
     "sparse product of a chain": lambda x: _sparse(_chain(x), 5) + np.sum(x**2) - x[4],
     "number": lambda x: x[0] * x[1] + np.sum(np.exp(x)),
@@ -89,6 +90,7 @@ def _by_products(function, x, reverse):
 def always(monkeypatch):
     """Use the structured graph however small the gain."""
     monkeypatch.setattr(seeding, "_WORTHWHILE", np.inf)
+    monkeypatch.setattr(seeded_columns, "_LARGE", 0)
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
@@ -103,7 +105,17 @@ def test_same_as_products(always, name, mode):
 
 
 @pytest.mark.parametrize(
-    "name", ["chain", "neighbours", "scatter", "outer", "where", "sums", "sparse product"]
+    "name",
+    [
+        "chain",
+        "neighbours",
+        "scatter",
+        "outer",
+        "where",
+        "sums",
+        "sparse product",
+        "sparse product and a shift",
+    ],
 )
 def test_native_is_the_same(always, name):
     x = RNG.normal(size=5)

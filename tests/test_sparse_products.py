@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pybackprop as bp
+from pybackprop import seeded_columns, seeding
 from pybackprop.errors import UnsupportedError
 from pybackprop.primitives.linalg import SparseMatrix
 
@@ -205,6 +206,25 @@ def test_sparse_jacobian_keeps_the_pattern(columns):
     assert found.nnz == np.count_nonzero(square) * (x.size // 300)
     dense = bp.jacobian(function)(x).reshape(x.size, x.size)
     np.testing.assert_allclose(found.toarray(), dense, atol=1e-13)
+
+
+def test_equal_rows_are_added_by_the_product(monkeypatch):
+    """What a Jacobian adds to all rows alike is one more row of columns, times ones."""
+    base = RNG.normal(size=(6, 120))
+
+    def function(p):
+        return A @ np.stack([np.sin(p) @ base, np.cos(p) @ base], -1) + p[1:3]
+
+    p = RNG.normal(size=6)
+    weights = np.stack([np.cos(p)[:, None] * base, -np.sin(p)[:, None] * base], -1)
+    expected = np.einsum("ij,pjk->ikp", A, weights)
+    expected[:, [0, 1], [1, 2]] += 1.0
+    monkeypatch.setattr(seeded_columns, "_LARGE", 0)
+    monkeypatch.setattr(seeding, "_WORTHWHILE", np.inf)
+    compiled = bp.jacobian(function)
+    np.testing.assert_allclose(compiled(p), expected, rtol=1e-12, atol=1e-13)
+    last = str(compiled.tape).rstrip().splitlines()[-1]
+    assert "out0 =" in last and "SPARSE_MATMUL" in last and "[400, 121," in last
 
 
 def test_batches():

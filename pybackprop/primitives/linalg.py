@@ -153,6 +153,15 @@ class SparseMatrix:
         """The matrix times -1."""
         return SparseMatrix(self.shape, self.rows, self.columns, -self.values)
 
+    def with_ones(self):
+        """The matrix with a last column of ones."""
+        m, k = self.shape
+        rows = np.concatenate([self.rows, np.arange(m)])
+        order = np.argsort(rows, kind="stable")
+        columns = np.concatenate([self.columns, np.full(m, k)])
+        values = np.concatenate([self.values, np.ones(m, self.values.dtype)])
+        return SparseMatrix((m, k + 1), rows[order], columns[order], values[order])
+
     def taken(self, start, stop, step):
         """Some of the rows."""
         count = len(range(start, stop, step))

@@ -107,17 +107,20 @@ def _with_equal_rows(product, windows):
         row = inner.node.operands[0] if repeated else None
         if repeated and (row.ndim < inner.ndim or row.shape[0] == 1):
             equal.append((window, broadcast(row, (1, *inner.shape[1:]))))
-    if not equal or any(part.node.primitive is not pad for part in parts):
+    if not equal:
         return [product], windows
-    k = columns.shape[0]
+    k, none = columns.shape[0], (0,) * columns.ndim
     taller = []
-    for part, extended in [*((p, None) for p in parts), *equal]:
-        attributes = part.node.attributes
-        first, rest = (0, 1) if extended is None else (k, 0)
-        lows = (attributes["lows"][0] + first, *attributes["lows"][1:])
-        highs = (attributes["highs"][0] + rest, *attributes["highs"][1:])
-        (inner,) = part.node.operands if extended is None else (extended,)
-        taller.append(pad(inner, lows=lows, highs=highs, interiors=attributes["interiors"]))
+    for part in parts:
+        attributes = {"lows": none, "highs": none, "interiors": none}
+        if part.node.primitive is pad:
+            (part,), attributes = part.node.operands, part.node.attributes
+        highs = (attributes["highs"][0] + 1, *attributes["highs"][1:])
+        taller.append(pad(part, **(attributes | {"highs": highs})))
+    for window, row in equal:
+        attributes = window.node.attributes
+        lows = (attributes["lows"][0] + k, *attributes["lows"][1:])
+        taller.append(pad(row, **(attributes | {"lows": lows})))
     matrix = product.node.attributes["matrix"].with_ones()
     taken = {window for window, _ in equal}
     return (

@@ -332,6 +332,9 @@ def test_scipy_sparse_arrays_say_what_to_write():
         bp.compile(lambda x: x @ s.T.astype(int))(np.arange(120))
     with pytest.raises(ValueError, match="mismatch in its core dimension"):
         bp.compile(lambda x: x @ s)(X)
+    for options in ({"dtype": np.float32}, {"axes": [(0, 1), (0, 1), (0, 1)]}):
+        with pytest.raises(UnsupportedError, match="is not supported; use"):
+            bp.compile(lambda x, o=options: np.matmul(s, x, **o))(X)
 
 
 # ---- weighted rows ------------------------------------------------------------------------------

@@ -120,12 +120,14 @@ def matmul(x1, x2, /, out=None, *, dtype=None, **options):
     not hold counts as zeros, which make NaN of infinities.
     """
     no_out(out)
-    for factor, other in ((x1, x2), (x2, x1)):
-        matrix = _sparse_matrix(factor)
-        if matrix is not None:
-            return _sparse_product(matrix, other, factor is x1)
     if options.get("axes") is not None or options.get("axis") is not None:
         unsupported("axes= of matmul is not supported; use transpose or einsum")
+    for factor, other in ((x1, x2), (x2, x1)):
+        matrix = None if type(factor) is Value else _sparse_matrix(factor)
+        if matrix is not None:
+            if dtype is not None:
+                unsupported("dtype= with a sparse array is not supported; use S.astype")
+            return _sparse_product(matrix, other, factor is x1)
     a, b = _both(x1, x2)
     if dtype is not None:
         a, b = as_value(a, dtype), as_value(b, dtype)

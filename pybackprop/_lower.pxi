@@ -90,6 +90,16 @@ cdef class RefBase:
             count *= extent
         return count
 
+    cpdef RefBase broadcasted(self, shape):
+        """The view repeated to a shape."""
+        cdef Py_ssize_t extra = len(shape) - len(self.shape), axis
+        cdef list strides = [0] * extra
+        for axis in range(len(self.shape)):
+            kept = self.shape[axis] != 1 or shape[extra + axis] == 1
+            strides.append(self.strides[axis] if kept else 0)
+        return type(self)(self.root, self.offset, tuple(shape), tuple(strides), self.dtype,
+                          self.truth, self.ahead)
+
     def is_contiguous(self):
         """Whether elements lie one after another in C order."""
         step = self.dtype.itemsize
@@ -213,7 +223,7 @@ def map_instruction(op, RefBase place, tuple operands not None):
     for view in operands:
         if view.truth:
             return None
-        views.append(view if view.shape == place.shape else broadcast_view(view, place.shape))
+        views.append(view if view.shape == place.shape else view.broadcasted(place.shape))
     for axis in range(ndim):
         extent = place.shape[axis]
         if extent == 1:
@@ -246,16 +256,6 @@ def map_instruction(op, RefBase place, tuple operands not None):
         for axis in range(loops - 1):
             params[3 + 2 * k + 3 - loops + axis] = steps[k][axis]
     return Instruction(op, *views, flags=flags, params=params)
-
-
-cdef RefBase broadcast_view(RefBase ref, tuple shape):
-    """The view repeated to a shape."""
-    cdef Py_ssize_t extra = len(shape) - len(ref.shape), axis
-    cdef list strides = [0] * extra
-    for axis in range(len(ref.shape)):
-        kept = ref.shape[axis] != 1 or shape[extra + axis] == 1
-        strides.append(ref.strides[axis] if kept else 0)
-    return type(ref)(ref.root, ref.offset, shape, tuple(strides), ref.dtype, ref.truth, ref.ahead)
 
 
 cdef class Packer:

@@ -25,7 +25,7 @@ from .seeded_rows import (
     seeds_first,
     taken_rows,
     uniform_rows,
-)  # fmt: skip
+)
 
 # Windows of which columns are put together at most; more are scattered.
 _MOST_BLOCKS = 16

@@ -241,8 +241,8 @@ pbp_status pbp_sparse_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, con
                           const char *b);
 int64_t pbp_sparse_scratch_bytes(const int64_t *params, int64_t item);
 /* The same from native code. */
-pbp_status pbp_sparse_product(bool single, const int64_t *params, int64_t cost, pbp_sweep *sweep,
-                              void *d, const void *a, const void *b, const void *c);
+pbp_status pbp_sparse_product(bool single, const int64_t *params, pbp_sweep *sweep, void *d,
+                              const void *a, const void *b, const void *c);
 pbp_status pbp_copy_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                         const char *b);
 pbp_status pbp_zero_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,

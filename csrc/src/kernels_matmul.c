@@ -2,7 +2,7 @@
  * Matrix products in the orders that kernels_matmul.h states. From the inside out:
  *
  *   vectors  one register: load, store, multiply-add, with a count of live lanes at edges
- *            (vector.h). SUM adds lanes by halves.
+ *            (vector.h).
  *   tile     mr rows x nv vectors of C in registers, one pass over k: per step nv loads of B, mr
  *            broadcasts of A, mr * nv multiply-adds. All speed comes from here.
  *   gemm     cuts m, n, k into blocks for the caches and those into tiles, after Goto and van de
@@ -54,16 +54,6 @@ INLINE int64_t part(int64_t total, int64_t count, int64_t i)
     return total / count * i + MIN(i, total % count);
 }
 
-/* Per type: halves of vectors by size in bytes, and interleaving of 32-byte vectors. */
-#define HIGH_64_f64(v) SHUFFLE(v, v, 4, 5, 6, 7)
-#define HIGH_64_f32(v) SHUFFLE(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
-#define LOW_32_f64(v) SHUFFLE(v, v, 0, 1)
-#define LOW_32_f32(v) SHUFFLE(v, v, 0, 1, 2, 3)
-#define HIGH_32_f64(v) SHUFFLE(v, v, 2, 3)
-#define HIGH_32_f32(v) SHUFFLE(v, v, 4, 5, 6, 7)
-#define SUM_16_f64(v) PAIR(v)
-#define SUM_16_f32(v) PAIR((v) + SHUFFLE(v, v, 2, 3, 0, 1))
-#define SUM_32(v) N(SUM_16)(N(LOW_32)(v) + N(HIGH_32)(v))
 /* Of a 32-byte vector's two halves by themselves: single elements of u and v in turn; pairs. */
 #define ZIP_LOW_f64(u, v) SHUFFLE(u, v, 0, 4, 2, 6)
 #define ZIP_LOW_f32(u, v) SHUFFLE(u, v, 0, 8, 1, 9, 4, 12, 5, 13)

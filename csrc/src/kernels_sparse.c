@@ -57,7 +57,7 @@ INLINE void N(pass)(const int groups, const int nv, const bool narrow, const N(p
         for (int64_t e = part->begins[i]; e < part->ends[i]; e++) {
             const T *x = c + columns[e] * c_row;
             const N(vec) f = SET1(part->values[e]);
-            UNROLL for (int g = 0; g < groups; g++) {
+    UNROLL for (int g = 0; g < groups; g++) {
                 UNROLL for (int v = 0; v < nv; v++) {
                     const T *const at = x + v * N(W);
                     const bool masked = narrow || (WHOLE_MASKED && v == nv - 1);

@@ -35,8 +35,7 @@ static int native_sparse(pbp_native_host *host, int single, const int64_t *param
                          const void *a, const void *b, const void *c)
 {
     pbp_sweep *sweep = ((native_run *)(void *)host)->sweep;
-    const int64_t cost = params[2] * (params[3] * params[4] + 1) / 3;
-    return (int)pbp_sparse_product(single, params, cost, sweep, d, a, b, c);
+    return (int)pbp_sparse_product(single, params, sweep, d, a, b, c);
 }
 
 static int native_linalg(pbp_native_host *host, uint32_t row, int single, const int64_t *params,

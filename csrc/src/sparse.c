@@ -5,6 +5,15 @@
 
 enum { ROWS, INNER, NONZEROS, GROUPS, COLUMNS, D_ROW, D_GROUP, C_ROW, C_GROUP, SPARSE_PARAMS };
 
+/* Nanoseconds of a product, about. */
+static double work(const int64_t *p)
+{
+    const double most = 1e17;
+    const double each = 0.3 * (double)p[NONZEROS] + 0.5 * (double)p[ROWS];
+    const double all = (double)p[GROUPS] * (double)p[COLUMNS] * each;
+    return all < most ? all : most;
+}
+
 /* What a product reaches of an operand: `rows` of `groups` of `n`. */
 static pbp_status reach_rows(check *k, pbp_reach *x, int64_t rows, int64_t row, int64_t group,
                              const char *name, bool writes)
@@ -61,10 +70,8 @@ pbp_status pbp_check_sparse(check *k)
     TRY(check_apart(k, &k->c, "c"));
     k->runs = k->d.some;
     k->op->kernel.sweep = pbp_sparse_run;
-    const double columns = (double)(p[GROUPS] * p[COLUMNS]);
-    const double work = 0.3 * columns * (double)p[NONZEROS];
-    set_cost(k, p[ROWS] * p[GROUPS] * p[COLUMNS] + p[INNER] + p[NONZEROS], 500);
-    k->op->cost = work < 1e18 ? k->op->cost + (int64_t)work : (int64_t)1e18;
+    set_cost(k, p[INNER] + p[NONZEROS], 500);
+    k->op->cost += (int64_t)work(p);
     return PBP_OK;
 }
 
@@ -75,10 +82,11 @@ int64_t pbp_sparse_scratch_bytes(const int64_t *params, int64_t item)
 }
 
 #define MULTIPLY(name, kernel, T, F)                                                               \
-    static pbp_status name(const int64_t *p, int64_t cost, pbp_sweep *sweep, T *d, const T *a,     \
-                           const int64_t *b, const T *c)                                           \
+    static pbp_status name(const int64_t *p, pbp_sweep *sweep, T *d, const T *a, const int64_t *b, \
+                           const T *c)                                                             \
     {                                                                                              \
-        const int64_t nanoseconds = cost / (p[ROWS] + 1) + 1, some = 1000000 / nanoseconds + 1;    \
+        const int64_t nanoseconds = (int64_t)(work(p) / (double)(p[ROWS] + 1)) + 1;                \
+        const int64_t some = 1000000 / nanoseconds + 1;                                            \
         bool finite = true;                                                                        \
         for (int64_t first = 0; first < p[ROWS]; first += some) {                                  \
             const int64_t end = p[ROWS] - first < some ? p[ROWS] : first + some;                   \
@@ -101,16 +109,16 @@ int64_t pbp_sparse_scratch_bytes(const int64_t *params, int64_t item)
 MULTIPLY(multiply_f64, sparse_f64, double, )
 MULTIPLY(multiply_f32, sparse_f32, float, f)
 
-pbp_status pbp_sparse_product(bool single, const int64_t *params, int64_t cost, pbp_sweep *sweep,
-                              void *d, const void *a, const void *b, const void *c)
+pbp_status pbp_sparse_product(bool single, const int64_t *params, pbp_sweep *sweep, void *d,
+                              const void *a, const void *b, const void *c)
 {
-    return single ? multiply_f32(params, cost, sweep, d, a, b, c)
-                  : multiply_f64(params, cost, sweep, d, a, b, c);
+    return single ? multiply_f32(params, sweep, d, a, b, c)
+                  : multiply_f64(params, sweep, d, a, b, c);
 }
 
 pbp_status pbp_sparse_run(const pbp_array_op *op, pbp_sweep *sweep, char *d, const char *a,
                           const char *b)
 {
     const char *c = sweep->workspace->bases[op->c_base] + op->c_offset;
-    return pbp_sparse_product(op->d_dtype == PBP_FLOAT32, op->params, op->cost, sweep, d, a, b, c);
+    return pbp_sparse_product(op->d_dtype == PBP_FLOAT32, op->params, sweep, d, a, b, c);
 }

@@ -58,25 +58,16 @@ PBP_PART int pbp_sparse_fits(const int64_t *params, const int64_t *pattern)
     PBP_PART int pbp_sparse_finite##F(const int64_t *params, const T *c)                           \
     {                                                                                              \
         const int64_t k = params[1], groups = params[3], n = params[4];                            \
-        T t[8] = {0};                                                                              \
+        int wrong = 0;                                                                             \
         for (int64_t p = 0; p < k; p++) {                                                          \
             for (int64_t g = 0; g < groups; g++) {                                                 \
                 const T *const x = c + p * params[7] + g * params[8];                              \
-                int64_t j = 0;                                                                     \
-                for (; j + 8 <= n; j += 8) {                                                       \
-                    for (int l = 0; l < 8; l++) {                                                  \
-                        t[l] += x[j + l] - x[j + l];                                               \
-                    }                                                                              \
-                }                                                                                  \
-                for (; j < n; j++) {                                                               \
-                    t[0] += x[j] - x[j];                                                           \
+                for (int64_t j = 0; j < n; j++) {                                                  \
+                    wrong |= x[j] - x[j] != 0;                                                     \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
-        for (int l = 1; l < 8; l++) {                                                              \
-            t[0] += t[l];                                                                          \
-        }                                                                                          \
-        return t[0] == 0;                                                                          \
+        return !wrong;                                                                             \
     }                                                                                              \
     /* Rows of d where row p of c is not finite and A has no element: NaN. */                      \
     PBP_PART void pbp_sparse_spoil##F(const int64_t *params, int64_t p, T *d,                      \

@@ -4,7 +4,7 @@
    types and functions of that element type; I(name) is the name of an intrinsic of T.
 
    On N(vec): LOAD, STORE, SET1, FMA; with the first n lanes only: LOAD_N (others 0), STORE_N
-   (others untouched), FMA_N (others keep s). N(edge) is the last vector of a row that ends early:
+   (others untouched), FMA_N (others keep s). SUM adds lanes by halves. N(edge) is the last vector of a row that ends early:
    half a vector with AVX-512, whose masks also let a whole vector end early at no cost
    (WHOLE_MASKED), else a vector. */
 #ifndef PBP_VECTOR_H
@@ -96,13 +96,22 @@ static const int32_t mask_words[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 
 #define PLAIN_FMA(a, b, s) ((a) * (b) + (s))
 #endif
 
-/* Per type. */
+/* Per type; halves of vectors by size in bytes. */
 #define MASK_f64 __mmask8
 #define MASK_f32 __mmask16
 #define FMA1_f64 SCALAR_FMA(fma)
 #define FMA1_f32 SCALAR_FMA(fmaf)
 #define LOW_64_f64(v) SHUFFLE(v, v, 0, 1, 2, 3)
 #define LOW_64_f32(v) SHUFFLE(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
+#define HIGH_64_f64(v) SHUFFLE(v, v, 4, 5, 6, 7)
+#define HIGH_64_f32(v) SHUFFLE(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
+#define LOW_32_f64(v) SHUFFLE(v, v, 0, 1)
+#define LOW_32_f32(v) SHUFFLE(v, v, 0, 1, 2, 3)
+#define HIGH_32_f64(v) SHUFFLE(v, v, 2, 3)
+#define HIGH_32_f32(v) SHUFFLE(v, v, 4, 5, 6, 7)
+#define SUM_16_f64(v) PAIR(v)
+#define SUM_16_f32(v) PAIR((v) + SHUFFLE(v, v, 2, 3, 0, 1))
+#define SUM_32(v) N(SUM_16)(N(LOW_32)(v) + N(HIGH_32)(v))
 
 #endif
 

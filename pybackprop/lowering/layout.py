@@ -77,15 +77,6 @@ class Ref(RefBase):
             tuple(self.strides[axis] for axis in axes),
         )
 
-    def broadcasted(self, shape):
-        """The view repeated to a shape."""
-        extra = len(shape) - len(self.shape)
-        strides = (0,) * extra + tuple(
-            0 if n == 1 and m != 1 else s
-            for n, s, m in zip(self.shape, self.strides, shape[extra:], strict=True)
-        )
-        return self.viewed(self.offset, tuple(shape), strides)
-
     def sliced(self, starts, stops, steps):
         """The part ``[start:stop:step]`` per axis."""
         shape = tuple(-((a - b) // k) for a, b, k in zip(starts, stops, steps, strict=True))

@@ -181,6 +181,7 @@ class ValueBase:
     def graph(self) -> Any: ...
 
 class PrimitiveBase:
+    joint: bool
     def __call__(self, *operands: Any, **attributes: Any) -> Any: ...
 
 class GraphBase:
@@ -204,17 +205,35 @@ class LocalPass:
     ) -> Any: ...
 
 class OfConstants(LocalPass):
-    def __init__(self, leaf: object, function: Callable[..., Any]) -> None: ...
+    def __init__(self, function: Callable[..., Any]) -> None: ...
 
 class ByPrimitive(LocalPass):
     def __init__(
         self,
         rules: dict[Any, Callable[..., Any]],
+        makers: dict[Any, frozenset[Any]],
         broadcasting: tuple[type, ...],
+        broadcast: object,
         narrowed: Callable[..., Any],
     ) -> None: ...
 
 class Equal(LocalPass): ...
+
+class Sweep:
+    records: list[tuple[Any, ...]]
+
+class Memory:
+    def __init__(self, top: int) -> None: ...
+    @property
+    def top(self) -> int: ...
+    def take(self, size: int) -> int: ...
+    def give(self, address: int, size: int) -> None: ...
+
+def rounded(size: int) -> int: ...
+def find_lives(instructions: list[Instruction], loops: list[Any]) -> list[Root]: ...
+def give_addresses(
+    instructions: list[Instruction], roots: list[Root], top: int, in_place: set[str]
+) -> int: ...
 
 class Root:
     kind: str
@@ -225,10 +244,10 @@ class Root:
     offset: int
     bump: int
     loop: Any
-    address: int | None
+    address: int
     base: int | None
-    first: int | None
-    last: int | None
+    first: int
+    last: int
     home: Any
     pinned: bool
     version: int
@@ -301,12 +320,16 @@ class Packer:
     def pack(self, instructions: list[Instruction]) -> bytes: ...
 
 def connect(
-    values: type, graphs: object, standing: Callable[..., Any], location: Callable[[], Any]
+    values: type,
+    graphs: object,
+    standing: Callable[..., Any],
+    location: Callable[[], Any],
+    leaves: tuple[Any, Any],
 ) -> None: ...
 def weaken(value: ValueBase) -> None: ...
 def rebind(handle: ValueBase, other: ValueBase) -> None: ...
 def apply(primitive: PrimitiveBase, *operands: Any, **attributes: Any) -> Any: ...
-def copy_node(node: Node, env: dict[Any, Any], graph: GraphBase) -> list[Any]: ...
+def copy_node(node: Node, env: dict[Any, Any], graph: GraphBase) -> tuple[Any, ...]: ...
 def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]: ...
 def collapse(
     shape: tuple[int, ...], strides: list[tuple[int, ...]]

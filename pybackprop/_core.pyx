@@ -4,7 +4,7 @@
 
 ``_tree.pxi`` takes arguments apart, ``_match.pxi`` matches them and builds results, ``_entry.pxi``
 compiles what that needs, ``_call.pxi`` has the callables, ``_record.pxi`` the nodes of graphs,
-``_lower.pxi`` symbolic instructions; this file has what all of them need, and the tape. A tape is
+``_reverse.pxi`` the loops of the reverse sweep, ``_lower.pxi`` symbolic instructions, ``_arena.pxi`` the places of their slots; this file has what all of them need, and the tape. A tape is
 immutable and shared by threads; each run takes a workspace from the tape's few, or makes one.
 """
 
@@ -12,9 +12,9 @@ cimport cython
 cimport numpy as cnp
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memmove, memset
 
 import os
 import sys
@@ -74,10 +74,11 @@ cdef int[13] TYPE_NUMS = [
 ]
 cdef tuple DTYPES = tuple([cnp.PyArray_DescrFromType(TYPE_NUMS[i]) for i in range(N_CODES)])
 cdef dict DTYPE_CODES = {(d.kind, d.itemsize): code for code, d in enumerate(DTYPES)}
-BOOL = DTYPES[BOOL_CODE]
-INT64 = DTYPES[INT64_CODE]
-FLOAT64 = DTYPES[FLOAT64_CODE]
-COMPLEX128 = DTYPES[12]
+cdef object BOOL = DTYPES[BOOL_CODE]
+cdef object INT64 = DTYPES[INT64_CODE]
+cdef object FLOAT32 = DTYPES[FLOAT32_CODE]
+cdef object FLOAT64 = DTYPES[FLOAT64_CODE]
+cdef object COMPLEX128 = DTYPES[12]
 
 
 cdef int dtype_code(object dtype) except -2:
@@ -135,7 +136,9 @@ cdef inline void clear_error(pbp_error *error) noexcept nogil:
 
 include "_tree.pxi"
 include "_record.pxi"
+include "_reverse.pxi"
 include "_lower.pxi"
+include "_arena.pxi"
 
 
 # ---- tapes --------------------------------------------------------------------------------------

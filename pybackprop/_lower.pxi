@@ -30,10 +30,10 @@ cdef class Root:
         Of a window: the region it moves over, where it starts, its step in bytes, and its loop.
     data : bytes or None
         Of a constant.
-    address : int or None
-        In the arena or among the constants, once planned.
-    first, last : int or None
-        The first and last instruction that touch it.
+    address : int
+        In the arena or among the constants, once planned; -1 before.
+    first, last : int
+        The first and last instruction that touch it; -1 before they are known.
     home : Local or None
         Of a slot that belongs to the steps of a parallel loop.
     version : int
@@ -41,7 +41,9 @@ cdef class Root:
     """
 
     cdef public object kind, size, number, data, parent, offset, bump, loop
-    cdef public object address, base, first, last, home
+    cdef public object base, home
+    cdef public int64_t address
+    cdef public Py_ssize_t first, last
     cdef public bint pinned
     cdef public int version
 
@@ -54,6 +56,7 @@ cdef class Root:
         self.offset = offset
         self.bump = bump
         self.loop = loop
+        self.address = self.first = self.last = -1
 
     def ultimate(self):
         """The region that a window moves over in the end."""

@@ -16,10 +16,12 @@ cdef object value_class = None
 cdef object stack = None
 cdef object standing_of = None
 cdef object find_location = None
+cdef object input_leaf = None
+cdef object constant_leaf = None
 cdef tuple NO_OPERANDS = ()
 
 
-def connect(values, graphs, standing, location):
+def connect(values, graphs, standing, location, leaves):
     """Take from :mod:`pybackprop.graph` what recording needs.
 
     Parameters
@@ -32,9 +34,12 @@ def connect(values, graphs, standing, location):
         The graph that counts for a primitive and operands while none is open.
     location : callable
         The place in the user's code that is being run.
+    leaves : tuple of Leaf
+        What stands for the primitive of inputs, and of constants.
     """
-    global value_class, stack, standing_of, find_location
+    global value_class, stack, standing_of, find_location, input_leaf, constant_leaf
     value_class, stack, standing_of, find_location = values, graphs, standing, location
+    input_leaf, constant_leaf = leaves
 
 
 cdef class ValueBase:
@@ -121,7 +126,16 @@ cdef class Node:
 
 
 cdef class PrimitiveBase:
-    """Records itself when called."""
+    """Records itself when called.
+
+    Attributes
+    ----------
+    joint : bool
+        Whether operands of one float dtype, without attributes, give one output of that dtype and
+        of the shape that they broadcast to.
+    """
+
+    cdef public bint joint
 
     def __call__(self, *operands, **attributes):
         return record(self, operands, attributes)
@@ -136,17 +150,19 @@ cdef class GraphBase:
     cdef public object location
     cdef public bint locate
     cdef public bint handles
+    cdef Node copied  # the node of another graph that is being applied
 
     def add(self, PrimitiveBase primitive, tuple operands, dict attributes):
         """Append a node and return its outputs."""
         return add_node(self, primitive, operands, attributes)
 
 
-cdef inline object bare_value(Node node, Py_ssize_t index, object kind):
+cdef inline object bare_value(Node node, Py_ssize_t index, object shape, object dtype):
     cdef ValueBase value = pbp_bare(value_class, NO_OPERANDS)
     value.node = node
     value.index = index
-    value.shape, value.dtype = kind
+    value.shape = shape
+    value.dtype = dtype
     return value
 
 
@@ -160,13 +176,61 @@ cdef tuple add_node(GraphBase graph, PrimitiveBase primitive, tuple operands, di
     node.attributes = attributes
     node.graph = graph
     node.location = location
+    cdef ValueBase value
+    if graph.copied is not None and attributes is graph.copied.attributes:
+        if equal_kinds(operands, graph.copied.operands):
+            node.outputs = tuple(
+                [
+                    bare_value(node, value.index, value.shape, value.dtype)
+                    for value in graph.copied.outputs
+                ]
+            )
+            graph.nodes.append(node)
+            return node.outputs
+    if primitive.joint:
+        value = joint_like(operands)
+        if value is not None:
+            node.outputs = (bare_value(node, 0, value.shape, value.dtype),)
+            graph.nodes.append(node)
+            return node.outputs
     inferred = primitive.infer(*operands, **attributes)
     if primitive.multiple:
-        node.outputs = tuple([bare_value(node, i, kind) for i, kind in enumerate(inferred)])
+        node.outputs = tuple(
+            [bare_value(node, i, shape, dtype) for i, (shape, dtype) in enumerate(inferred)]
+        )
     else:
-        node.outputs = (bare_value(node, 0, inferred),)
+        shape, dtype = inferred
+        node.outputs = (bare_value(node, 0, shape, dtype),)
     graph.nodes.append(node)
     return node.outputs
+
+
+cdef bint equal_kinds(tuple operands, tuple others) except -1:
+    """Whether operands have the shapes and dtypes of others."""
+    cdef Py_ssize_t i
+    cdef ValueBase one, other
+    if len(operands) != len(others):
+        return False
+    for i in range(len(operands)):
+        one, other = operands[i], others[i]
+        if one.dtype is not other.dtype or one.shape != other.shape:
+            return False
+    return True
+
+
+cdef ValueBase joint_like(tuple operands):
+    """The operand whose kind a ``joint`` primitive's output has, if that is easily told."""
+    cdef ValueBase found = operands[0], operand
+    if found.dtype is not FLOAT64 and found.dtype is not FLOAT32:
+        return None
+    for operand in operands:
+        if operand.dtype is not found.dtype:
+            return None
+        if operand.shape and operand.shape != found.shape:
+            if found.shape:
+                return None
+            found = operand
+    return found
 
 
 cdef object record(PrimitiveBase primitive, tuple operands, dict attributes):
@@ -209,28 +273,41 @@ def apply(PrimitiveBase primitive not None, *operands, **attributes):
 
 
 def copy_node(Node node not None, dict env not None, GraphBase graph not None):
-    """Apply a node of another graph, which is no leaf, in the innermost open graph ``graph``.
+    """Apply a node of another graph in the innermost open graph ``graph``.
 
     Parameters
     ----------
     node : Node
+        An input is in ``env`` already.
     env : dict of Value to Value
         Has the operands, and gets the outputs.
     graph : Graph
 
     Returns
     -------
-    list of Value
+    tuple of Value
     """
+    cdef Node outer
+    if node.primitive is input_leaf:
+        if node.outputs[0] not in env:
+            raise ValueError("a graph was applied to too few operands")
+        return (env[node.outputs[0]],)
+    if node.primitive is constant_leaf:
+        result = env[node.outputs[0]] = graph.constant(node.attributes["value"])
+        return (result,)
     graph.location = node.location
     cdef tuple operands = tuple([env[operand] for operand in node.operands])
     cdef PrimitiveBase primitive = node.primitive
-    result = record(primitive, operands, dict(node.attributes))
+    outer, graph.copied = graph.copied, node
+    try:
+        result = record(primitive, operands, node.attributes)
+    finally:
+        graph.copied = outer
     if primitive.multiple:
         env.update(zip(node.outputs, result, strict=True))
-        return list(result)
+        return tuple(result)
     env[node.outputs[0]] = result
-    return [result]
+    return (result,)
 
 
 # ---- local passes, which are offered every new node ---------------------------------------------
@@ -252,22 +329,20 @@ cdef class OfConstants(LocalPass):
 
     Parameters
     ----------
-    leaf : Leaf
-        The primitive of constants.
     function : callable
     """
 
-    cdef object leaf, function
+    cdef object function
 
-    def __init__(self, leaf, function):
-        self.leaf, self.function = leaf, function
+    def __init__(self, function):
+        self.function = function
 
     cdef object offer(self, GraphBase graph, PrimitiveBase primitive, tuple operands,
                       dict attributes):
         if not operands:
             return None
         for operand in operands:
-            if (<ValueBase>operand).node.primitive is not self.leaf:
+            if (<ValueBase>operand).node.primitive is not constant_leaf:
                 return None
         return self.function(graph, primitive, operands, attributes)
 
@@ -279,30 +354,49 @@ cdef class ByPrimitive(LocalPass):
     ----------
     rules : dict of Primitive to callable
         Called with the graph, the operands and the attributes.
+    makers : dict of Primitive to frozenset
+        Of some: one of which made an operand, or two operands are the same, else the rule would
+        return None.
     broadcasting : tuple of type
         Of primitives that broadcast.
+    broadcast : Primitive
     narrowed : callable
-        Asked about nodes of these with an operand that has axes.
+        Asked about nodes of ``broadcasting`` if an operand with axes was made by ``broadcast`` or
+        is a constant of one element.
     """
 
-    cdef dict rules
+    cdef dict rules, makers
     cdef tuple broadcasting
-    cdef object narrowed
+    cdef object broadcast, narrowed
 
-    def __init__(self, dict rules, tuple broadcasting, narrowed):
-        self.rules, self.broadcasting, self.narrowed = rules, broadcasting, narrowed
+    def __init__(self, dict rules, dict makers, tuple broadcasting, broadcast, narrowed):
+        self.rules, self.makers, self.broadcasting = rules, makers, broadcasting
+        self.broadcast, self.narrowed = broadcast, narrowed
 
     cdef object offer(self, GraphBase graph, PrimitiveBase primitive, tuple operands,
                       dict attributes):
+        cdef ValueBase operand
         for operand in operands:
-            if (<ValueBase>operand).shape:
+            if operand.shape and (
+                operand.node.primitive is self.broadcast
+                or (operand.node.primitive is constant_leaf and operand.size == 1)
+            ):
                 if isinstance(primitive, self.broadcasting):
                     result = self.narrowed(graph, primitive, operands, attributes)
                     if result is not None:
                         return result
                 break
         rule = self.rules.get(primitive)
-        return None if rule is None else rule(graph, *operands, **attributes)
+        if rule is None:
+            return None
+        makers = self.makers.get(primitive)
+        if makers is not None and operands[0] is not operands[len(operands) - 1]:
+            for operand in operands:
+                if operand.node.primitive in makers:
+                    break
+            else:
+                return None
+        return rule(graph, *operands, **attributes)
 
 
 cdef set COMMUTATIVE = {"add", "multiply", "equal", "not_equal", "and", "or", "xor"}

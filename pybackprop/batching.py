@@ -1,6 +1,6 @@
 """Vectorisation, graph to graph: a graph applied to many inputs along a new leading axis."""
 
-from .differentiate import _copy
+from ._core import copy_node
 from .graph import CONSTANT, INPUT, current_graph
 from .primitives.base import broadcast
 
@@ -32,7 +32,7 @@ def record_batch(graph, operands, batched, size):
             target.reverse_start = len(target.nodes)
         flags = [operand in with_batch for operand in node.operands]
         if node.primitive in (INPUT, CONSTANT) or not any(flags):
-            _copy(node, env, target)
+            copy_node(node, env, target)
             continue
         target.location = node.location
         outputs = node.primitive.batch(

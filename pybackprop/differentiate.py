@@ -10,12 +10,10 @@ References
 Griewank, A. and Walther, A. (2008). Evaluating Derivatives, 2nd ed., SIAM, sections 3.1-3.3.
 """
 
-from collections import defaultdict
-
-from ._core import copy_node
+from ._core import Sweep, copy_node
 from .errors import DifferentiationError
-from .graph import CONSTANT, INPUT, Graph, current_graph, describe_location, open_graph
-from .primitives.base import is_floating, mark_selective
+from .graph import INPUT, Graph, current_graph, describe_location, open_graph
+from .primitives.base import is_floating
 from .primitives.elementwise import accumulate
 
 # Primitives whose rules make cotangents that are zero by selection.
@@ -36,7 +34,7 @@ def inline(graph, operands):
     target = current_graph()
     with _located(target):
         for node in graph.nodes:
-            _copy(node, env, target)
+            copy_node(node, env, target)
     return [env[v] for v in graph.outputs]
 
 
@@ -60,11 +58,13 @@ def record_jvp(graph, primals, tangents):
     dots = {v: t for v, t in zip(graph.inputs, tangents, strict=True) if t is not None}
     location = target.location
     for node in graph.nodes:
-        outputs = _copy(node, env, target)
-        if outputs is None or node.primitive.stops:
-            continue
+        outputs = copy_node(node, env, target)
         incoming = [dots.get(operand) for operand in node.operands]
-        if all(t is None for t in incoming) or not any(map(is_floating, outputs)):
+        if (
+            all(t is None for t in incoming)
+            or node.primitive.stops
+            or not any(map(is_floating, outputs))
+        ):
             continue
         with _note(node):
             operands = [env[operand] for operand in node.operands]
@@ -76,7 +76,7 @@ def record_jvp(graph, primals, tangents):
     return [env[v] for v in graph.outputs], [dots.get(v) for v in graph.outputs]
 
 
-class ReverseSweep:
+class ReverseSweep(Sweep):
     """A graph applied in the innermost open graph, ready to be pulled back.
 
     Parameters
@@ -102,29 +102,12 @@ class ReverseSweep:
         env = dict(zip(graph.inputs, primals, strict=True))
         reached = {v for v, a in zip(graph.inputs, active, strict=True) if a and is_floating(v)}
         before_selection = _before_selection(graph) if graph_has_loops(graph) else ()
-        self.records = []
-        location = target.location
-        for node in graph.nodes:
-            wanted = [operand in reached for operand in node.operands]
-            passes = True in wanted and not node.primitive.stops
-            floating = [v for v in node.outputs if is_floating(v)] if passes else ()
-            if not floating:
-                _copy(node, env, target)
-                continue
-            operands = [env[operand] for operand in node.operands]
-            context = None
-            target.location = node.location
-            if hasattr(node.primitive, "widen"):
-                flagged = selective or any(v in before_selection for v in node.outputs)
-                outputs, context = node.primitive.widen(
-                    operands, wanted, flagged, **node.attributes
-                )
-                env.update(zip(node.outputs, outputs, strict=True))
-            else:
-                outputs = _copy(node, env, target)
-            reached.update(floating)
-            self.records.append((node, operands, outputs, wanted, context))
-        target.location = location
+
+        def widened(node, operands, wanted):
+            flagged = selective or any(v in before_selection for v in node.outputs)
+            return node.primitive.widen(operands, wanted, flagged, **node.attributes)
+
+        self._apply(graph, env, reached, target, widened)
         self.inputs = list(graph.inputs)
         self.source_outputs = list(graph.outputs)
         self.outputs = [env[v] for v in graph.outputs]
@@ -144,47 +127,11 @@ class ReverseSweep:
         list of Value or None
             Cotangents of the inputs.
         """
-        contributions = defaultdict(list)
-        target = current_graph()
-        location = target.location
+        contributions = {}
         for value, cotangent in zip(self.source_outputs, cotangents, strict=True):
             if cotangent is not None:
-                contributions[value].append(cotangent)
-        for node, operands, outputs, want, context in reversed(self.records):
-            incoming = [_total(contributions.pop(v, None)) for v in node.outputs]
-            # A list, as this is done for every node and a generator takes longer.
-            if all([ct is None for ct in incoming]):  # noqa: C419
-                continue
-            if totals is not None:
-                totals.update(zip(node.outputs, incoming, strict=True))
-            marked = target.table.get("selective")
-            flagged = marked is not None and all(ct is None or ct in marked for ct in incoming)
-            target.location = node.location
-            extra = node.attributes if context is None else {**node.attributes, "context": context}
-            try:
-                outgoing = node.primitive.vjp(incoming, operands, outputs, want, **extra)
-            except DifferentiationError as error:
-                _locate(error, node)
-                raise
-            for operand, want_it, ct in zip(node.operands, want, outgoing, strict=True):
-                if ct is not None and want_it:
-                    if flagged:
-                        mark_selective(ct)
-                    contributions[operand].append(ct)
-        target.location = location
-        return [_total(contributions.get(v)) for v in self.inputs]
-
-
-def _total(contributions):
-    if not contributions:
-        return None
-    if len(contributions) == 1:
-        return contributions[0]
-    total = accumulate(*contributions)
-    marked = current_graph().table.get("selective")
-    if marked is not None and all(ct in marked for ct in contributions):
-        mark_selective(total)
-    return total
+                contributions.setdefault(value, []).append(cotangent)
+        return self._back(contributions, self.inputs, current_graph(), accumulate, _locate, totals)
 
 
 class _located:
@@ -211,29 +158,18 @@ class _note:
         current_graph().location = self.node.location
 
     def __exit__(self, kind, error, traceback):
-        if isinstance(error, DifferentiationError):
+        if error is not None:
             _locate(error, self.node)
         return False
 
 
 def _locate(error, node):
-    """Add to an error where its node was recorded."""
+    """Add to an error about derivatives where its node was recorded."""
+    if not isinstance(error, DifferentiationError):
+        return
     if node.location is not None and not getattr(error, "located", False):
         error.located = True
         error.args = (f"{error.args[0]} (recorded at {describe_location(node.location)})",)
-
-
-def _copy(node, env, target):
-    """Apply one node of another graph in ``target``; None for inputs and constants."""
-    primitive = node.primitive
-    if primitive is INPUT:
-        if node.outputs[0] not in env:
-            raise DifferentiationError("a graph was applied to too few operands")
-        return None
-    if primitive is CONSTANT:
-        env[node.outputs[0]] = target.constant(node.attributes["value"])
-        return None
-    return copy_node(node, env, target)
 
 
 def subgraph(graph, cuts, outputs, name, keep_inputs=False, keep=()):
@@ -272,7 +208,7 @@ def subgraph(graph, cuts, outputs, name, keep_inputs=False, keep=()):
                 v in needed and v not in env for v in node.outputs
             ):
                 inner = dict(env)
-                _copy(node, inner, target)
+                copy_node(node, inner, target)
                 for value in node.outputs:
                     env.setdefault(value, inner[value])
         target.close([env[v] for v in outputs])

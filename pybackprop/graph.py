@@ -449,7 +449,7 @@ def has_complex(graph):
     return False
 
 
-connect(Value, _stack, _standing_of, find_location)
+connect(Value, _stack, _standing_of, find_location, (INPUT, CONSTANT))
 
 __all__ = [
     "CONSTANT", "INPUT", "Graph", "Leaf", "Node", "Value", "apply", "current_graph", "describe",

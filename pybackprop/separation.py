@@ -11,7 +11,8 @@ own.
 
 import numpy as np
 
-from .differentiate import _copy, subgraph
+from ._core import copy_node
+from .differentiate import subgraph
 from .graph import CONSTANT, INPUT, element_count, open_graph
 from .pattern import (
     SAME,
@@ -215,7 +216,7 @@ class Separation:
             env[operand] = self._env.get(operand)
             if operand in self.maps:
                 env[operand] = self._use(core, operand, self._broadcast_shape(node, operand))
-        _copy(node, env, core)
+        copy_node(node, env, core)
         for value in node.outputs:
             self._env[value] = env[value]
             if value in self.known:
@@ -293,7 +294,7 @@ class Separation:
         location = target.location
         for node in self.graph.nodes:
             if node in needed:
-                _copy(node, env, target)
+                copy_node(node, env, target)
         target.location = location
         return [broadcast(env[v], shape) for v, shape in self.sources] + [
             env[v] for v in self.parameters

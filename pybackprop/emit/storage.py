@@ -6,7 +6,8 @@ memory at all. The others share the arena by their lives, counted in steps; what
 the place of what it reads last, element by element, so that a tile stays as small as its arrays.
 """
 
-from ..lowering.arena import ALIGNMENT, _Memory, _rounded
+from .._core import Memory, rounded
+from ..lowering.arena import ALIGNMENT
 from ..lowering.layout import ARENA, WINDOW
 from .reroll import Rolled
 from .schedule import Block, Group, LoopStep, Other
@@ -174,21 +175,21 @@ class Storage:
     def _allocate(self, lives):
         """Give roots their addresses, from 0 on; returns how much they take."""
         lives.sort(key=lambda life: life[:2])
-        memory, ending = _Memory(0), {}
+        memory, ending = Memory(0), {}
         position = 0
         for number in range(self._count):
             while position < len(lives) and lives[position][0] == number:
                 _, last, root = lives[position]
                 old = self._replaced(root, number, ending.get(number, ()))
                 if old is None:
-                    self.addresses[root] = memory.take(_rounded(root.size))
+                    self.addresses[root] = memory.take(rounded(root.size))
                 else:
                     self.addresses[root] = self.addresses[old]
                     ending[number].remove(old)
                 ending.setdefault(last, []).append(root)
                 position += 1
             for root in ending.pop(number, ()):
-                memory.give(self.addresses[root], _rounded(root.size))
+                memory.give(self.addresses[root], rounded(root.size))
         return -(-memory.top // ALIGNMENT) * ALIGNMENT
 
     def _replaced(self, root, number, ending):
@@ -199,9 +200,9 @@ class Storage:
         # Trigonometry may compute a chunk twice, and then reads its arguments again.
         if not isinstance(group, Group) or group.has_trigonometry:
             return None
-        kinds, size = self.touches[root].kinds, _rounded(root.size)
+        kinds, size = self.touches[root].kinds, rounded(root.size)
         for old in ending:
-            if old.pinned or _rounded(old.size) != size or len(kinds) != 1:
+            if old.pinned or rounded(old.size) != size or len(kinds) != 1:
                 continue
             if self.touches[old].kinds == kinds and _is_replaced(group.members, old, root):
                 return old

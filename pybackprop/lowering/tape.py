@@ -48,12 +48,12 @@ def dtype_code(dtype):
 
 def assemble(lowering):
     """The sections of the tape of a finished lowering."""
-    image_bytes, arena_bytes = plan(lowering)
     writer = _Writer(lowering)
-    consts = writer.constants(image_bytes)
     try:
+        image_bytes, arena_bytes = plan(lowering)
+        consts = writer.constants(image_bytes)
         bases, loops = writer.bases_and_loops(arena_bytes, len(consts))
-    except struct.error:
+    except (struct.error, OverflowError):
         raise MemoryError(
             "the arrays of this function have more bytes than 64 bits can count"
         ) from None

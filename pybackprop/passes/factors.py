@@ -15,7 +15,7 @@ from collections import Counter
 
 import numpy as np
 
-from ..differentiate import _copy
+from .._core import copy_node
 from ..graph import CONSTANT, INPUT, open_graph
 from ..primitives import elementwise as e
 from ..primitives import linalg, reduction, shaping
@@ -157,7 +157,7 @@ class _Gathering:
                 self.env[out] = scaled
                 return
         plain = {o: self.value(o) for o in node.operands}
-        _copy(node, plain, self.target)
+        copy_node(node, plain, self.target)
         for value in node.outputs:
             self.env[value] = _Scaled(plain[value])
         if late and node.primitive is e.reciprocal and self.uses[node.outputs[0]] == 1:

@@ -1,7 +1,6 @@
 """Constant folding: a node of constants only is computed at once by NumPy."""
 
 from .._core import OfConstants
-from ..graph import CONSTANT
 
 # Results larger than this are left to run time: they would bloat graph and file.
 _MOST_ELEMENTS = 4096
@@ -17,4 +16,4 @@ def _fold(graph, primitive, operands, attributes):
     return graph.constant(array)
 
 
-rewrite = OfConstants(CONSTANT, _fold)
+rewrite = OfConstants(_fold)

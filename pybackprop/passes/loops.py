@@ -4,8 +4,9 @@ Constants move into a body, so that they can fold there; nodes that depend only 
 all steps are hoisted out and computed once; bodies are simplified like any other graph.
 """
 
+from .._core import copy_node
 from ..batching import record_batch
-from ..differentiate import _copy, graph_has_loops, subgraph
+from ..differentiate import graph_has_loops, subgraph
 from ..graph import CONSTANT, INPUT, apply, current_graph, open_graph
 from ..primitives.base import constant_value, filled
 from ..primitives.control import move_captured_first, scan
@@ -36,7 +37,7 @@ def simplify(graph):
                 outputs = apply_clean(operands, **node.attributes)
                 env.update(zip(node.outputs, outputs, strict=True))
             else:
-                _copy(node, env, target)
+                copy_node(node, env, target)
         target.close([env[v] for v in graph.outputs])
     return target
 
@@ -135,7 +136,7 @@ def apply_clean(operands, *, body, n_consts, n_carry, length, reverse):
                 )
                 env.update(zip(node.outputs, nested, strict=True))
             else:
-                _copy(node, env, inner_graph)
+                copy_node(node, env, inner_graph)
         inner_graph.close([env[v] for i, v in enumerate(body.outputs) if i not in fixed])
     captured = list(inner_graph.captured)
     inner_graph = move_captured_first(inner_graph, len(varying))

@@ -16,12 +16,17 @@ from . import assigned
 from .sparse_products import sparse_product
 
 _RULES = {}
+_MAKERS = {}
 
 
-def _rule(*primitives):
+def _rule(*primitives, makers=None):
+    """A rule for nodes of these primitives, and what must have made an operand for it to apply."""
+
     def register(function):
         for primitive in primitives:
             _RULES[primitive] = function
+            if makers is not None:
+                _MAKERS[primitive] = makers
         return function
 
     return register
@@ -82,7 +87,11 @@ def _signs(number):
     return {bool(np.signbit(part)) for part in parts}
 
 
-@_rule(e.add)
+# Constants as they are found by `constant_value`, and negatives.
+_FACTORS = frozenset({CONSTANT, e.negative, shaping.broadcast_to, shaping.reshape})
+
+
+@_rule(e.add, makers=_FACTORS)
 def _add(graph, a, b):
     for x, y in ((a, b), (b, a)):
         number = constant_value(y)
@@ -97,7 +106,7 @@ def _add(graph, a, b):
     return None
 
 
-@_rule(e.subtract)
+@_rule(e.subtract, makers=_FACTORS)
 def _subtract(graph, a, b):
     number = constant_value(b)
     if number == 0 and _signs(number) == {False}:
@@ -111,14 +120,8 @@ def _negated(graph, constant):
     return graph.constant(-constant.node.attributes["value"])
 
 
-# Operands without which nothing but squares can be made of a product.
-_FACTORS = {CONSTANT, e.negative, shaping.broadcast_to, shaping.reshape}
-
-
-@_rule(e.multiply)
+@_rule(e.multiply, makers=_FACTORS)
 def _multiply(graph, a, b):
-    if a.node.primitive not in _FACTORS and b.node.primitive not in _FACTORS:
-        return e.square(a) if a is b else None
     for x, y in ((a, b), (b, a)):
         number = constant_value(y)
         if number == 1:
@@ -494,4 +497,4 @@ def _swapped(x):
     return None
 
 
-rewrite = ByPrimitive(_RULES, _BROADCASTING, _narrow_operands)
+rewrite = ByPrimitive(_RULES, _MAKERS, _BROADCASTING, shaping.broadcast_to, _narrow_operands)

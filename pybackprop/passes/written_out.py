@@ -16,7 +16,7 @@ inf, and the derivative of x sqrt(x) at 0 is NaN, but that of the power has been
 
 import math
 
-from ..differentiate import _copy
+from .._core import copy_node
 from ..graph import CONSTANT, INPUT, open_graph
 from ..primitives import elementwise as e
 from ..primitives import reduction, shaping
@@ -80,7 +80,7 @@ def write_out(graph, origins=None):
                 x = env[base]
                 env[node.outputs[0]] = _HALVES[constant_value(exponent)](x, e.sqrt(x))
             else:
-                _copy(node, env, target)
+                copy_node(node, env, target)
         if graph.reverse_start is not None and target.reverse_start is None:
             target.reverse_start = len(target.nodes)
         target.close([env[v] for v in graph.outputs])

@@ -46,11 +46,14 @@ class Primitive(PrimitiveBase):
         Whether it has several outputs.
     stops : bool
         Whether no derivative passes through it.
+    widen : method or None
+        Records it with what ``vjp`` needs besides, see :class:`pybackprop.primitives.control.Scan`.
     """
 
     name = ""
     multiple = False
     stops = False
+    widen = None
 
     def __init__(self):
         if self.name in REGISTRY:

@@ -7,7 +7,6 @@ they are in this file. The other modules of the package build on this one.
 import numpy as np
 
 from ..base import (
-    FLOATS,
     Primitive,
     add_tangents,
     align,
@@ -44,6 +43,10 @@ class Elementwise(Primitive):
     function = None
     floats_only = True
     complexes = False
+
+    def __init__(self):
+        super().__init__()
+        self.joint = type(self).infer in (Elementwise.infer, Numeric.infer)
 
     def infer(self, *operands):
         if self.floats_only:
@@ -120,13 +123,6 @@ class Numeric(Elementwise):
     floats_only = False
 
     def infer(self, *operands):
-        dtype = operands[0].dtype
-        for o in operands:
-            if o.shape or o.dtype is not dtype:
-                break
-        else:
-            if dtype in FLOATS:
-                return (), dtype
         dtype = same_dtype(self.name, *operands)
         if dtype.kind not in "iuf" and not (self.complexes and dtype.kind == "c"):
             raise TypeError(f"{self.name} is not defined for dtype {dtype}")

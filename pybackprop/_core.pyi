@@ -230,6 +230,46 @@ class Memory:
     def give(self, address: int, size: int) -> None: ...
 
 def rounded(size: int) -> int: ...
+
+class Slot:
+    value: Any
+    ref: Any
+    summing: bool
+    started: bool
+    zero_first: bool
+    zeroed: bool
+    delivered: set[Any]
+    def __init__(self, value: object, summing: bool, zero_first: bool = False) -> None: ...
+
+class Target:
+    slot: Slot | None
+    ref: Any
+    operand: Any
+    views: tuple[Callable[..., Any], ...]
+    partial: bool
+    def __init__(
+        self,
+        slot: Slot | None = None,
+        ref: object = None,
+        operand: object = None,
+        views: tuple[Callable[..., Any], ...] = (),
+        partial: bool = False,
+    ) -> None: ...
+    def through(self, view: Callable[..., Any], partial: bool = False) -> Target: ...
+
+class StorageBase:
+    instructions: list[Instruction]
+    refs: dict[Any, Any]
+    scope: Any
+    local: Any
+
+def find_uses(nodes: list[Node]) -> tuple[dict[Any, list[Node]], dict[Node, int]]: ...
+def bodies(nodes: list[Node]) -> list[Any]: ...
+def has_complex(graph: GraphBase) -> bool: ...
+def has_long_axis(nodes: list[Node], least: int) -> bool: ...
+def reshape_strides(
+    shape: tuple[int, ...], strides: tuple[int, ...], new_shape: tuple[int, ...], itemsize: int
+) -> tuple[int, ...] | None: ...
 def find_lives(instructions: list[Instruction], loops: list[Any]) -> list[Root]: ...
 def give_addresses(
     instructions: list[Instruction], roots: list[Root], top: int, in_place: set[str]

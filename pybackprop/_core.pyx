@@ -4,8 +4,10 @@
 
 ``_tree.pxi`` takes arguments apart, ``_match.pxi`` matches them and builds results, ``_entry.pxi``
 compiles what that needs, ``_call.pxi`` has the callables, ``_record.pxi`` the nodes of graphs,
-``_reverse.pxi`` the loops of the reverse sweep, ``_lower.pxi`` symbolic instructions, ``_arena.pxi`` the places of their slots; this file has what all of them need, and the tape. A tape is
-immutable and shared by threads; each run takes a workspace from the tape's few, or makes one.
+``_reverse.pxi`` the loops of the reverse sweep, ``_lower.pxi`` symbolic instructions,
+``_storage.pxi`` where values go, ``_arena.pxi`` the places of slots; this file has what all of them
+need, and the tape. A tape is immutable and shared by threads; each run takes a workspace from the
+tape's few, or makes one.
 """
 
 cimport cython
@@ -139,6 +141,7 @@ include "_record.pxi"
 include "_reverse.pxi"
 include "_lower.pxi"
 include "_arena.pxi"
+include "_storage.pxi"
 
 
 # ---- tapes --------------------------------------------------------------------------------------

@@ -93,6 +93,13 @@ cdef class RefBase:
             count *= extent
         return count
 
+    cpdef RefBase viewed(self, offset, tuple shape, tuple strides):
+        """Another view of the same root."""
+        cdef RefBase view = pbp_bare(type(self), NO_OPERANDS)
+        view.root, view.dtype, view.truth, view.ahead = self.root, self.dtype, self.truth, self.ahead
+        view.offset, view.shape, view.strides = offset, shape, strides
+        return view
+
     cpdef RefBase broadcasted(self, shape):
         """The view repeated to a shape."""
         cdef Py_ssize_t extra = len(shape) - len(self.shape), axis
@@ -100,8 +107,42 @@ cdef class RefBase:
         for axis in range(len(self.shape)):
             kept = self.shape[axis] != 1 or shape[extra + axis] == 1
             strides.append(self.strides[axis] if kept else 0)
-        return type(self)(self.root, self.offset, tuple(shape), tuple(strides), self.dtype,
-                          self.truth, self.ahead)
+        return self.viewed(self.offset, tuple(shape), tuple(strides))
+
+    def reshaped(self, tuple shape not None):
+        """The view with another shape, or None if that needs a copy."""
+        strides = reshape_strides(self.shape, self.strides, shape, self.dtype.itemsize)
+        return None if strides is None else self.viewed(self.offset, shape, strides)
+
+    def transposed(self, axes):
+        """The view with its axes in another order."""
+        return self.viewed(
+            self.offset,
+            tuple([self.shape[axis] for axis in axes]),
+            tuple([self.strides[axis] for axis in axes]),
+        )
+
+    def sliced(self, starts, stops, steps):
+        """The part ``[start:stop:step]`` per axis."""
+        cdef list shape = [], strides = []
+        cdef Py_ssize_t axis
+        offset = 0
+        for axis in range(len(self.shape)):
+            start, step, stride = starts[axis], steps[axis], self.strides[axis]
+            shape.append((stops[axis] - start + step - (1 if step > 0 else -1)) // step)
+            strides.append(stride * step)
+            offset += start * stride
+        # Nothing is there, not even a first element.
+        offset = self.offset if 0 in shape else self.offset + offset
+        return self.viewed(offset, tuple(shape), tuple(strides))
+
+    def flipped(self, axes):
+        """The view with axes reversed."""
+        offset, strides = self.offset, list(self.strides)
+        for axis in axes:
+            offset += max(self.shape[axis] - 1, 0) * strides[axis]
+            strides[axis] = -strides[axis]
+        return self.viewed(offset, self.shape, tuple(strides))
 
     def is_contiguous(self):
         """Whether elements lie one after another in C order."""
@@ -148,6 +189,50 @@ def contiguous_strides(shape, itemsize):
             step *= extent
     strides.reverse()
     return tuple(strides)
+
+
+def reshape_strides(tuple shape not None, tuple strides not None, tuple new_shape not None,
+                    itemsize):
+    """Strides that give a view another shape without a copy, or None.
+
+    Groups of axes that are contiguous among themselves are matched from the left with groups of
+    new axes of the same number of elements.
+    """
+    cdef Py_ssize_t i = 0, j = 0, i_end, j_end, axis, count = len(new_shape)
+    for extent in new_shape:
+        if extent != 1:
+            break
+    else:
+        return contiguous_strides(new_shape, itemsize)
+    if 0 in new_shape:
+        return contiguous_strides(new_shape, itemsize)
+    cdef list extents = [], steps = [], result = [0] * count
+    for axis in range(len(shape)):
+        if shape[axis] != 1:
+            extents.append(shape[axis])
+            steps.append(strides[axis])
+    while j < count:
+        if new_shape[j] == 1:
+            j += 1
+            continue
+        old_count, new_count = extents[i], new_shape[j]
+        i_end, j_end = i + 1, j + 1
+        while old_count != new_count:
+            if new_count < old_count:
+                new_count *= new_shape[j_end]
+                j_end += 1
+            else:
+                # The axis joined must continue the one before it.
+                if steps[i_end - 1] != steps[i_end] * extents[i_end]:
+                    return None
+                old_count *= extents[i_end]
+                i_end += 1
+        step = steps[i_end - 1]
+        for axis in range(j_end - 1, j - 1, -1):
+            result[axis] = step
+            step *= new_shape[axis]
+        i, j = i_end, j_end
+    return tuple(result)
 
 
 def collapse(shape, list strides not None):

@@ -310,6 +310,50 @@ def copy_node(Node node not None, dict env not None, GraphBase graph not None):
     return (result,)
 
 
+# ---- what is asked about whole graphs ------------------------------------------------------------
+
+
+def bodies(list nodes not None):
+    """The graphs among the attributes of nodes."""
+    cdef Node node
+    cdef list found = []
+    for node in nodes:
+        if node.attributes:
+            for attribute in node.attributes.values():
+                if isinstance(attribute, GraphBase):
+                    found.append(attribute)
+    return found
+
+
+def has_complex(GraphBase graph not None):
+    """Whether any value of a graph or of a body in it is complex."""
+    cdef Node node
+    cdef ValueBase value
+    for node in graph.nodes:
+        for value in node.outputs:
+            if (<cnp.dtype>value.dtype).kind == b"c":
+                return True
+    return any(map(has_complex, bodies(graph.nodes)))
+
+
+def has_long_axis(list nodes not None, Py_ssize_t least):
+    """Whether any output of nodes has an axis of at least so many elements, and no empty one."""
+    cdef Node node
+    cdef ValueBase value
+    cdef bint found
+    for node in nodes:
+        for value in node.outputs:
+            found = False
+            for extent in value.shape:
+                if extent == 0:
+                    found = False
+                    break
+                found = found or extent >= least
+            if found:
+                return True
+    return False
+
+
 # ---- local passes, which are offered every new node ---------------------------------------------
 
 

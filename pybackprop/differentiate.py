@@ -10,7 +10,7 @@ References
 Griewank, A. and Walther, A. (2008). Evaluating Derivatives, 2nd ed., SIAM, sections 3.1-3.3.
 """
 
-from ._core import Sweep, copy_node
+from ._core import Sweep, bodies, copy_node
 from .errors import DifferentiationError
 from .graph import INPUT, Graph, current_graph, describe_location, open_graph
 from .primitives.base import is_floating
@@ -217,7 +217,7 @@ def subgraph(graph, cuts, outputs, name, keep_inputs=False, keep=()):
 
 def graph_has_loops(graph):
     """Whether any node has a body."""
-    return any(isinstance(a, Graph) for node in graph.nodes for a in node.attributes.values())
+    return bool(bodies(graph.nodes))
 
 
 def _before_selection(graph):

@@ -19,7 +19,7 @@ from _thread import _local
 
 import numpy as np
 
-from ._core import GraphBase, Node, ValueBase, apply, connect
+from ._core import GraphBase, Node, ValueBase, apply, connect, has_complex
 from .errors import LeakedValueError, TraceError
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -434,19 +434,6 @@ def describe_location(location):
         if number is not None:
             line = number
     return f"{code.co_filename}:{line}"
-
-
-def has_complex(graph):
-    """Whether any value of a graph or of a body in it is complex."""
-    for node in graph.nodes:
-        for value in node.outputs:
-            if value.dtype.kind == "c":
-                return True
-        if node.attributes:
-            for attribute in node.attributes.values():
-                if isinstance(attribute, Graph) and has_complex(attribute):
-                    return True
-    return False
 
 
 connect(Value, _stack, _standing_of, find_location, (INPUT, CONSTANT))

@@ -8,6 +8,7 @@ chains of scalar instructions in loops together; ``arena`` gives every slot an a
 ``tape`` writes the bytes that docs/tape.md describes.
 """
 
+from .._core import has_long_axis
 from ..passes.factors import gather
 from ..passes.segments import LEAST_ROWS
 from ..passes.written_out import write_out
@@ -16,16 +17,6 @@ from .order import order
 from .tape import assemble
 
 __all__ = ["Lowering", "assemble", "lower", "lowered"]
-
-
-def _has_rows(graph):
-    """Whether any value is long enough for the tiles of :mod:`pybackprop.passes.tile`."""
-    return any(
-        v.size >= LEAST_ROWS and max(v.shape) >= LEAST_ROWS
-        for n in graph.nodes
-        for v in n.outputs
-        if v.shape
-    )
 
 
 def lowered(graph):
@@ -40,7 +31,7 @@ def lowered(graph):
     Lowering
     """
     graph = gather(write_out(graph))
-    if _has_rows(graph):
+    if has_long_axis(graph.nodes, LEAST_ROWS):
         from ..passes.tile import tile
 
         graph = tile(graph)

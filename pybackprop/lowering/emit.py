@@ -8,10 +8,9 @@ are named after what they lower.
 """
 
 from ..graph import CONSTANT, INPUT
-from .instruction import Instruction
 from .kernels import Kernels
 from .layout import INPUT as INPUT_KIND
-from .layout import OUTPUT, Root
+from .layout import OUTPUT, Ref, Root
 from .maps import Maps
 from .plan import Scope, Target
 from .reductions import Reductions
@@ -41,17 +40,14 @@ class Lowering(Storage, Scalars, Maps, Views, Reductions, Kernels):
     """
 
     def __init__(self, graph):
+        super().__init__(Ref)
         self.graph = graph
-        self.instructions = []
         self.loops = []
-        self.refs = {}
         self.cache = {}
         self.constants = {}
         self.image = {}
-        self.scope = None
         self.position = 0
         self.loop = None
-        self.local = None
         self.reverse_start = None
         self.inputs = [
             Root(INPUT_KIND, v.size * v.dtype.itemsize, number=i)
@@ -95,10 +91,6 @@ class Lowering(Storage, Scalars, Maps, Views, Reductions, Kernels):
                 continue
             node.primitive.lower(self, node)
         self.scope, self.position = outer, before
-
-    def emit(self, op, d=None, a=None, b=None, c=None, flags=0, params=()):
-        """Append an instruction."""
-        self.instructions.append(Instruction(op, d, a, b, c, flags, params))
 
     def scan(self, node):
         """A loop."""

@@ -103,7 +103,7 @@ class _LoopLowering:
         readers = scope.consumers.get(value, ())
         return (
             bool(readers)
-            and scope.uses[value] == len(readers)
+            and value not in scope.kept
             and all(
                 reader.primitive is control.scan
                 and all(

@@ -6,8 +6,7 @@ its result belongs into (a view of) a slot. Contributions that come as views, or
 that others read as well, are added when the owner is reached.
 """
 
-from collections import defaultdict
-
+from .._core import Slot, Target, find_uses
 from ..primitives import elementwise as e
 from ..primitives import indexing, linalg, reduction, shaping
 
@@ -24,82 +23,16 @@ _DIRECT = {
 }
 
 
-class Slot:
-    """Storage filled by several producers.
-
-    Attributes
-    ----------
-    value : Value
-        What it holds in the end.
-    summing : bool
-        Contributions overlap and add up; otherwise they are disjoint parts.
-    ref : Ref or None
-        Where it is, once the first producer has asked.
-    started : bool
-        Whether it holds something that further contributions must be added to.
-    zero_first : bool
-        Whether the parts leave gaps, which are zero.
-    zeroed : bool
-        Whether it was zeroed before its parts came, so that each finds zeros.
-    delivered : set of Value
-        Operands of the owner that are in place.
-    """
-
-    __slots__ = ("delivered", "ref", "started", "summing", "value", "zero_first", "zeroed")
-
-    def __init__(self, value, summing, zero_first=False):
-        self.value = value
-        self.summing = summing
-        self.ref = None
-        self.started = False
-        self.zero_first = zero_first
-        self.zeroed = False
-        self.delivered = set()
-
-
-class Target:
-    """Where the result of a producer belongs.
-
-    Attributes
-    ----------
-    slot : Slot or None
-    ref : Ref or None
-        A fixed place, if there is no slot.
-    operand : Value
-        The operand of the slot's owner that is delivered with it.
-    views : tuple of callables
-        From the owner's storage to the part: applied in order.
-    partial : bool
-        Whether the views cover a part of the storage only.
-    """
-
-    __slots__ = ("operand", "partial", "ref", "slot", "views")
-
-    def __init__(self, slot=None, ref=None, operand=None, views=(), partial=False):
-        self.slot = slot
-        self.ref = ref
-        self.operand = operand
-        self.views = views
-        self.partial = partial
-
-    def through(self, view, partial=False):
-        """The target of a value that this target's value is a view of."""
-        return Target(
-            self.slot, self.ref, self.operand, (*self.views, view), self.partial or partial
-        )
-
-
 class Scope:
     """The plan of one graph: the top one, or the body of a loop.
 
     Attributes
     ----------
     graph : Graph
-    uses : dict of Value to int
-        How many operands and outputs it is.
     kept : frozenset of Value
         The outputs, which are read after the last node.
     consumers : dict of Value to list of Node
+    number : dict of Node to int
     targets : dict of Value to Target
     slots : dict of Value to Slot
     fused : dict of Value to Node
@@ -108,16 +41,8 @@ class Scope:
 
     def __init__(self, graph, fixed=None):
         self.graph = graph
-        self.uses = uses = defaultdict(int)
         self.kept = frozenset(graph.outputs)
-        self.consumers = consumers = defaultdict(list)
-        self.number = {node: number for number, node in enumerate(graph.nodes)}
-        for node in graph.nodes:
-            for operand in node.operands:
-                uses[operand] += 1
-                consumers[operand].append(node)
-        for output in graph.outputs:
-            uses[output] += 1
+        self.consumers, self.number = find_uses(graph.nodes)
         self.targets = dict(fixed or {})
         self.slots = {}
         self.fused = {}
@@ -128,7 +53,7 @@ class Scope:
 
     def single(self, value):
         """Whether one operand of one node is the only use."""
-        return self.uses[value] == 1
+        return value not in self.kept and len(self.consumers[value]) == 1
 
     def _fuse_product(self, node):
         (out,) = node.outputs

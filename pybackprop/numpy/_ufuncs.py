@@ -8,7 +8,7 @@ import numpy as np
 
 from ..graph import Value
 from ..primitives import elementwise as ew
-from ..primitives.base import constant_value, filled
+from ..primitives.base import broadcast, broadcast_shapes, constant_value, filled
 from ._common import (
     BOOL,
     UINT64,
@@ -255,6 +255,9 @@ def _fmin(a, b):
 
 
 def _logaddexp(a, b):
+    for x, zero in ((a, b), (b, a)):
+        if constant_value(zero) == 0:
+            return ew.softplus(broadcast(x, broadcast_shapes(a.shape, b.shape)))
     # Equal infinities have no difference; NaN stays.
     gap = ew.select(ew.equal(a, b), _number(0, a), ew.subtract(a, b))
     return ew.add(ew.maximum(a, b), ew.softplus(ew.negative(ew.abs_(gap))))

@@ -128,3 +128,22 @@ def test_hypot_at_zero():
     np.testing.assert_array_equal(bp.hessian(f)(np.zeros(2)), 0)
     assert bp.jvp(f, (np.zeros(2),), (np.ones(2),))[1] == 0
     np.testing.assert_allclose(bp.grad(f)(np.array([3.0, 4.0])), [0.6, 0.8], rtol=1e-15)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_logaddexp_of_zero_is_softplus(swapped):
+    z = np.array([-np.inf, -800.0, -1.0, -0.0, 0.0, 1e-300, 30.0, 800.0, np.inf, np.nan])
+
+    def f(z):
+        return np.logaddexp(z, 0) if swapped else np.logaddexp(np.zeros((1, 1)), z)
+
+    compiled = bp.compile(f)
+    y = compiled(z)
+    with np.errstate(all="ignore"):
+        expected, slope = f(z), 1 / (1 + np.exp(-z[1:8]))
+    assert y.shape == expected.shape
+    np.testing.assert_allclose(y, expected, rtol=1e-15)
+    assert {n.primitive.name for n in compiled.graph.nodes} >= {"softplus"}
+    assert "select" not in str(compiled.graph)
+    g = bp.grad(lambda z: np.sum(f(z)))(z[1:8])
+    np.testing.assert_allclose(g, slope, rtol=4e-16)

@@ -71,7 +71,7 @@ def rows_out(w, v, x, labels):
 @pytest.mark.parametrize("function", [network, logistic, rows_out], ids=lambda f: f.__name__)
 def test_same_bits_on_any_number_of_threads(function, backend):
     skip_without_compiler(backend)
-    rows = 4111
+    rows = 8211
     second = (16, 3) if function is network else (3, 16)
     arguments = (
         RNG.normal(size=(6, 16)) * 0.3, RNG.normal(size=second), RNG.normal(size=(rows, 6)),

@@ -4,15 +4,14 @@ cdef enum:
     CACHE_LINE = 64  # bytes; larger slots begin at multiples of it
 
 
-def rounded(int64_t size):
-    """Bytes that a slot of ``size`` bytes takes."""
-    return rounded_size(size)
-
-
-cdef inline int64_t rounded_size(int64_t size) noexcept:
-    if size < CACHE_LINE:
-        return (size + 7) & ~7
+cpdef int64_t aligned(int64_t size) noexcept:
+    """The next multiple of a cache line."""
     return (size + CACHE_LINE - 1) & ~(CACHE_LINE - 1)
+
+
+cpdef int64_t rounded(int64_t size) noexcept:
+    """Bytes that a slot of ``size`` bytes takes."""
+    return (size + 7) & ~7 if size < CACHE_LINE else aligned(size)
 
 
 cdef class Memory:
@@ -65,7 +64,7 @@ cdef class Memory:
                 if self.sizes[i] == size:
                     break
         if best < 0:
-            address = (self.top + CACHE_LINE - 1) & ~(CACHE_LINE - 1)
+            address = aligned(self.top)
             i = self.count - 1
             if i >= 0 and self.starts[i] + self.sizes[i] == self.top:
                 # Extend a free block at the very end.
@@ -146,7 +145,7 @@ def find_lives(list instructions not None, list loops not None):
         In order of first use.
     """
     cdef Instruction instruction
-    cdef RefBase ref
+    cdef Ref ref
     cdef Root root
     cdef Py_ssize_t number, k
     cdef list roots = []
@@ -168,16 +167,8 @@ def find_lives(list instructions not None, list loops not None):
             if root.last < begin or root.first > end or (begin < root.first and root.last < end):
                 continue
             root.first, root.last = min(root.first, begin), max(root.last, end)
-    roots.sort(key=first_of)
+    roots.sort(key=attrgetter("first"))
     return roots
-
-
-def first_of(Root root):
-    return root.first
-
-
-def last_of(Root root):
-    return root.last
 
 
 cdef int touch(Root root, Py_ssize_t number, list roots) except -1:
@@ -211,7 +202,7 @@ def give_addresses(list instructions not None, list roots not None, int64_t top,
     """
     cdef Memory memory = Memory(top)
     cdef Root root, donor
-    cdef list ending = sorted(roots, key=last_of)
+    cdef list ending = sorted(roots, key=attrgetter("last"))
     cdef Py_ssize_t begun = 0, ended = 0, count = len(roots), number
     cdef set taken = set()
     while ended < count:
@@ -226,18 +217,18 @@ def give_addresses(list instructions not None, list roots not None, int64_t top,
                 taken.add(donor)
                 root.address = donor.address
             else:
-                root.address = memory.take(rounded_size(root.size))
+                root.address = memory.take(rounded(root.size))
         while ended < count and (<Root>ending[ended]).last == number:
             root = ending[ended]
             ended += 1
             if root not in taken:
-                memory.give(root.address, rounded_size(root.size))
+                memory.give(root.address, rounded(root.size))
     return memory.top
 
 
 cdef Root donor_of(Instruction instruction, Root root, Py_ssize_t number, in_place):
     """An operand's root that dies at this instruction and whose place the result may take."""
-    cdef RefBase d = instruction.d, operand, other
+    cdef Ref d = instruction.d, operand, other
     cdef Root old
     cdef tuple operands = (instruction.a, instruction.b, instruction.c)
     cdef bint otherwise
@@ -249,7 +240,7 @@ cdef Root donor_of(Instruction instruction, Root root, Py_ssize_t number, in_pla
         old = operand.root
         if (
             old.last != number or old.kind != "arena" or old is root or old.home is not root.home
-            or old.pinned or rounded_size(old.size) != rounded_size(root.size)
+            or old.pinned or rounded(old.size) != rounded(root.size)
             or operand.offset != d.offset or operand.strides != d.strides
             or operand.shape != d.shape or operand.dtype.itemsize != d.dtype.itemsize
         ):

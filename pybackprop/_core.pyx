@@ -20,7 +20,7 @@ from libc.string cimport memmove, memset
 
 import os
 import sys
-from operator import index as operator_index
+from operator import attrgetter, index as operator_index
 from struct import Struct
 
 from numpy import asarray, dtype as numpy_dtype, empty, generic, memmap, ndarray

@@ -66,8 +66,23 @@ cdef class Root:
         return root
 
 
-cdef class RefBase:
-    """The fields of a :class:`pybackprop.lowering.layout.Ref`."""
+cdef class Ref:
+    """A strided view of a root.
+
+    Attributes
+    ----------
+    root : Root
+    offset : int
+        Bytes from the start of the root.
+    shape : tuple of int
+    strides : tuple of int
+        Bytes, signed.
+    dtype : numpy.dtype
+    truth : bool
+        A truth value kept as a float64 slot.
+    ahead : int
+        How many frames after the loop's current one.
+    """
 
     cdef public Root root
     cdef public object offset, dtype
@@ -93,14 +108,14 @@ cdef class RefBase:
             count *= extent
         return count
 
-    cpdef RefBase viewed(self, offset, tuple shape, tuple strides):
+    cpdef Ref viewed(self, offset, tuple shape, tuple strides):
         """Another view of the same root."""
-        cdef RefBase view = pbp_bare(type(self), NO_OPERANDS)
+        cdef Ref view = Ref.__new__(Ref)
         view.root, view.dtype, view.truth, view.ahead = self.root, self.dtype, self.truth, self.ahead
         view.offset, view.shape, view.strides = offset, shape, strides
         return view
 
-    cpdef RefBase broadcasted(self, shape):
+    cpdef Ref broadcasted(self, shape):
         """The view repeated to a shape."""
         cdef Py_ssize_t extra = len(shape) - len(self.shape), axis
         cdef list strides = [0] * extra
@@ -108,6 +123,12 @@ cdef class RefBase:
             kept = self.shape[axis] != 1 or shape[extra + axis] == 1
             strides.append(self.strides[axis] if kept else 0)
         return self.viewed(self.offset, tuple(shape), tuple(strides))
+
+    def planes(self):
+        """A complex view as one of its real and imaginary parts, along a new first axis."""
+        dtype = self.dtype.type().real.dtype
+        return Ref(self.root, self.offset, (2, *self.shape), (dtype.itemsize, *self.strides), dtype,
+                   ahead=self.ahead)
 
     def reshaped(self, tuple shape not None):
         """The view with another shape, or None if that needs a copy."""
@@ -164,9 +185,9 @@ cdef class Instruction:
     """
 
     cdef public object op, flags, params, loop
-    cdef public RefBase d, a, b, c
+    cdef public Ref d, a, b, c
 
-    def __init__(self, op, RefBase d=None, RefBase a=None, RefBase b=None, RefBase c=None, flags=0,
+    def __init__(self, op, Ref d=None, Ref a=None, Ref b=None, Ref c=None, flags=0,
                  params=(), loop=None):
         self.op = op
         self.d, self.a, self.b, self.c = d, a, b, c
@@ -177,6 +198,15 @@ cdef class Instruction:
     def refs(self):
         """All operands that are there."""
         return [r for r in (self.d, self.a, self.b, self.c) if r is not None]
+
+
+cpdef Ref whole_ref(Root root, tuple shape, dtype):
+    """The view of a root as one C-contiguous array."""
+    cdef Ref ref = Ref.__new__(Ref)
+    ref.root, ref.offset, ref.dtype, ref.ahead = root, 0, dtype, 0
+    ref.shape = shape
+    ref.strides = contiguous_strides(shape, dtype.itemsize) if shape else shape
+    return ref
 
 
 def contiguous_strides(shape, itemsize):
@@ -280,7 +310,7 @@ cdef enum:
     MOST_VIEWS = 4
 
 
-def map_instruction(op, RefBase place, tuple operands not None):
+def map_instruction(op, Ref place, tuple operands not None):
     """An elementwise instruction over refs, which broadcast to the shape of the first.
 
     Parameters
@@ -303,7 +333,7 @@ def map_instruction(op, RefBase place, tuple operands not None):
     cdef int64_t extent, item
     cdef int loops = 0, flags = 0
     cdef bint joins
-    cdef RefBase view
+    cdef Ref view
     cdef list views = [place]
     cdef tuple strides
     if ndim > MOST_AXES or n_views > MOST_VIEWS:
@@ -320,7 +350,7 @@ def map_instruction(op, RefBase place, tuple operands not None):
             return None
         joins = loops > 0
         for k in range(n_views):
-            strides = (<RefBase>views[k]).strides
+            strides = (<Ref>views[k]).strides
             steps[k][loops] = strides[axis]
             joins = joins and steps[k][loops - 1] == steps[k][loops] * extent
         if joins:
@@ -336,7 +366,7 @@ def map_instruction(op, RefBase place, tuple operands not None):
     for axis in range(loops):
         params[3 - loops + axis] = extents[axis]
     for k in range(n_views):
-        item = (<RefBase>views[k]).dtype.itemsize
+        item = (<Ref>views[k]).dtype.itemsize
         if loops and steps[k][loops - 1] != item:
             if k == 0 or steps[k][loops - 1] != 0:
                 return None
@@ -385,7 +415,7 @@ cdef class Packer:
         cdef int k
         cdef uint32_t flags = instruction.flags
         cdef bint scalar = flags & SCALAR_FLAG
-        cdef RefBase ref
+        cdef Ref ref
         op = instruction.op
         packed.op = self.names.setdefault(op, len(self.names))
         packed.flags = 0
@@ -410,7 +440,7 @@ cdef class Packer:
             packed.params = self.parameters(tuple(instruction.params))
         return (<char *>&packed)[:sizeof(packed)]
 
-    cdef uint32_t slot(self, RefBase ref, int k, uint16_t *flags) except? 0xFFFFFFFE:
+    cdef uint32_t slot(self, Ref ref, int k, uint16_t *flags) except? 0xFFFFFFFE:
         cdef Root root = ref.root
         cdef int64_t place = ref.offset
         if root.kind == "arena":
@@ -422,7 +452,7 @@ cdef class Packer:
             flags[0] |= FRAME_FLAG << k
         return place >> 3
 
-    cdef uint32_t operand(self, RefBase ref) except? 0xFFFFFFFE:
+    cdef uint32_t operand(self, Ref ref) except? 0xFFFFFFFE:
         base, offset = locate(ref.root, ref.offset + ref.ahead * abs(ref.root.bump))
         dtype = FLOAT64 if ref.truth and ref.dtype == BOOL else ref.dtype
         # Hashes of dtypes are slow.

@@ -290,7 +290,9 @@ def copy_node(Node node not None, dict env not None, GraphBase graph not None):
     cdef Node outer
     if node.primitive is input_leaf:
         if node.outputs[0] not in env:
-            raise ValueError("a graph was applied to too few operands")
+            from .errors import DifferentiationError
+
+            raise DifferentiationError("a graph was applied to too few operands")
         return (env[node.outputs[0]],)
     if node.primitive is constant_leaf:
         result = env[node.outputs[0]] = graph.constant(node.attributes["value"])
@@ -308,6 +310,11 @@ def copy_node(Node node not None, dict env not None, GraphBase graph not None):
         return tuple(result)
     env[node.outputs[0]] = result
     return (result,)
+
+
+cpdef bint is_floating(ValueBase value) except -1:
+    """Whether derivatives with respect to a value exist."""
+    return (<cnp.dtype>value.dtype).kind in (b"f", b"c")
 
 
 # ---- what is asked about whole graphs ------------------------------------------------------------

@@ -23,7 +23,7 @@ cdef class Sweep:
             wanted = [operand in reached for operand in node.operands]
             floating = []
             if True in wanted and not node.primitive.stops:
-                floating = [v for v in node.outputs if is_floating_value(v)]
+                floating = [v for v in node.outputs if is_floating(v)]
             if not floating:
                 copy_node(node, env, target)
                 continue
@@ -124,7 +124,3 @@ cdef object total_of(list contributions, GraphBase target, accumulate):
         else:
             marked.add(total)
     return total
-
-
-cdef inline bint is_floating_value(ValueBase value):
-    return (<cnp.dtype>value.dtype).kind in (b"f", b"c")

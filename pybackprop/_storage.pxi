@@ -23,7 +23,7 @@ cdef class Slot:
     """
 
     cdef public object value
-    cdef public RefBase ref
+    cdef public Ref ref
     cdef public bint summing, started, zero_first, zeroed
     cdef readonly set delivered
 
@@ -51,12 +51,12 @@ cdef class Target:
     """
 
     cdef readonly Slot slot
-    cdef readonly RefBase ref
+    cdef readonly Ref ref
     cdef readonly object operand
     cdef readonly tuple views
     cdef readonly bint partial
 
-    def __init__(self, Slot slot=None, RefBase ref=None, operand=None, tuple views=(),
+    def __init__(self, Slot slot=None, Ref ref=None, operand=None, tuple views=(),
                  bint partial=False):
         self.slot = slot
         self.ref = ref
@@ -72,38 +72,23 @@ cdef class Target:
 
 
 cdef class StorageBase:
-    """The state of lowering that finding a place needs; see :class:`pybackprop.lowering.Lowering`.
-
-    Parameters
-    ----------
-    view : type
-        Of refs.
-    """
+    """The state of lowering that finding a place needs; see :class:`pybackprop.lowering.Lowering`."""
 
     cdef public list instructions
     cdef public dict refs
     cdef public object scope, local
-    cdef object view_class
 
-    def __init__(self, view):
-        self.view_class = view
+    def __init__(self):
         self.instructions = []
         self.refs = {}
 
-    def emit(self, op, RefBase d=None, RefBase a=None, RefBase b=None, RefBase c=None, flags=0,
+    def emit(self, op, Ref d=None, Ref a=None, Ref b=None, Ref c=None, flags=0,
              params=()):
         """Append an instruction."""
         self.instructions.append(Instruction(op, d, a, b, c, flags, params))
 
-    cdef RefBase viewed(self, Root root, tuple shape, dtype):
-        cdef RefBase ref = pbp_bare(self.view_class, NO_OPERANDS)
-        ref.root, ref.offset, ref.dtype, ref.ahead = root, 0, dtype, 0
-        ref.shape = shape
-        ref.strides = contiguous_strides(shape, dtype.itemsize) if shape else NO_OPERANDS
-        return ref
-
     def _whole(self, Root root not None, ValueBase value not None):
-        return self.viewed(root, value.shape, value.dtype)
+        return whole_ref(root, value.shape, value.dtype)
 
     cpdef Root new_root(self, size):
         """A new slot of the arena, or of the step of the parallel loop that is being emitted."""
@@ -111,18 +96,18 @@ cdef class StorageBase:
         root.home = self.local
         return root
 
-    cpdef RefBase temporary(self, tuple shape, dtype):
+    cpdef Ref temporary(self, tuple shape, dtype):
         """New storage in the arena."""
         size = dtype.itemsize
         for extent in shape:
             size *= extent
-        return self.viewed(self.new_root(max(size, 1)), shape, dtype)
+        return whole_ref(self.new_root(max(size, 1)), shape, dtype)
 
-    cpdef RefBase fresh(self, ValueBase value):
+    cpdef Ref fresh(self, ValueBase value):
         """New storage in the arena for a value."""
         return self.temporary(value.shape, value.dtype)
 
-    cpdef RefBase ref(self, ValueBase value):
+    cpdef Ref ref(self, ValueBase value):
         """Where a value is."""
         ref = self.refs.get(value)
         if ref is None:
@@ -141,7 +126,7 @@ cdef class StorageBase:
         """
         cdef Target target = self.scope.targets.get(value)
         cdef Slot slot
-        cdef RefBase ref
+        cdef Ref ref
         cdef bint adding = False
         if target is None:
             return self.fresh(value), False
@@ -174,7 +159,7 @@ cdef class StorageBase:
         ``adds`` tells whether it can add to what is there; ``contiguous`` whether it needs
         contiguous storage.
         """
-        cdef RefBase place, temporary
+        cdef Ref place, temporary
         cdef bint adding
         place, adding = self.destination(value)
         self.refs[value] = place
@@ -188,7 +173,7 @@ cdef class StorageBase:
 
     def bytes_of(self, ValueBase value not None):
         """A ref of a value in which truth values are bytes."""
-        cdef RefBase ref = self.ref(value)
+        cdef Ref ref = self.ref(value)
         return self._untruth(ref) if ref.truth else ref
 
 

@@ -1,7 +1,7 @@
 """Vectorisation, graph to graph: a graph applied to many inputs along a new leading axis."""
 
 from ._core import copy_node
-from .graph import CONSTANT, INPUT, current_graph
+from .graph import current_graph
 from .primitives.base import broadcast
 
 
@@ -31,7 +31,7 @@ def record_batch(graph, operands, batched, size):
         if number == graph.reverse_start and target.reverse_start is None:
             target.reverse_start = len(target.nodes)
         flags = [operand in with_batch for operand in node.operands]
-        if node.primitive in (INPUT, CONSTANT) or not any(flags):
+        if not any(flags):
             copy_node(node, env, target)
             continue
         target.location = node.location

@@ -12,7 +12,7 @@ Griewank, A. and Walther, A. (2008). Evaluating Derivatives, 2nd ed., SIAM, sect
 
 from ._core import Sweep, bodies, copy_node
 from .errors import DifferentiationError
-from .graph import INPUT, Graph, current_graph, describe_location, open_graph
+from .graph import INPUT, current_graph, describe_location, open_graph
 from .primitives.base import is_floating
 from .primitives.elementwise import accumulate
 
@@ -232,5 +232,5 @@ def _before_selection(graph):
 def _selects(node):
     """Whether a node is a selection, or a loop with one in its body."""
     return node.primitive.name in _SELECTIONS or any(
-        isinstance(a, Graph) and any(map(_selects, a.nodes)) for a in node.attributes.values()
+        any(map(_selects, body.nodes)) for body in bodies([node])
     )

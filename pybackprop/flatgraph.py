@@ -13,6 +13,7 @@ import os
 
 import numpy as np
 
+from ._core import bodies
 from .errors import TapeError
 from .graph import CONSTANT, INPUT, Graph, describe_location, element_count
 from .primitives import find
@@ -137,10 +138,6 @@ def encode(graph, blobs):
     }
 
 
-def _bodies(graph):
-    return [a for node in graph.nodes for a in node.attributes.values() if isinstance(a, Graph)]
-
-
 def _inner_first(graph, numbers):
     """The graph and all bodies in it, each after those it contains; notes their numbers."""
     order, stack = [], [(graph, False)]
@@ -153,7 +150,7 @@ def _inner_first(graph, numbers):
             order.append(current)
         else:
             stack.append((current, True))
-            stack += [(body, False) for body in reversed(_bodies(current))]
+            stack += [(body, False) for body in reversed(bodies(current.nodes))]
     return order
 
 

@@ -19,7 +19,7 @@ from _thread import _local
 
 import numpy as np
 
-from ._core import GraphBase, Node, ValueBase, apply, connect, has_complex
+from ._core import GraphBase, Node, ValueBase, apply, bodies, connect, has_complex
 from .errors import LeakedValueError, TraceError
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -200,16 +200,16 @@ class Graph(GraphBase):
                 continue
             left = ", ".join(names[v] for v in node.outputs)
             arguments = [names[v] for v in node.operands]
-            bodies = []
+            inner = []
             for key, attribute in node.attributes.items():
                 if isinstance(attribute, Graph):
-                    bodies.append(attribute)
+                    inner.append(attribute)
                 else:
                     shown = describe(node.outputs[0]) if key == "value" else repr(attribute)
                     arguments.append(f"{key}={shown}")
             kinds = ", ".join(map(describe, node.outputs))
             lines.append(f"  {left} = {node.primitive.name}({', '.join(arguments)})  {kinds}")
-            for body in bodies:
+            for body in inner:
                 lines.extend("    | " + line for line in str(body).splitlines())
         lines.append(f"  return {', '.join(names[v] for v in self.outputs)}")
         return "\n".join(lines)
@@ -242,9 +242,8 @@ class Graph(GraphBase):
                 found = [(v.shape, v.dtype) for v in node.outputs]
                 if [(tuple(s), np.dtype(d)) for s, d in inferred] != found:
                     raise TraceError(f"{node!r} should have outputs {inferred}")
-            for attribute in node.attributes.values():
-                if isinstance(attribute, Graph):
-                    attribute.check()
+            for body in bodies([node]):
+                body.check()
             seen.update(node.outputs)
         for output in self.outputs:
             if output not in seen:

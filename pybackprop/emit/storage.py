@@ -6,8 +6,7 @@ memory at all. The others share the arena by their lives, counted in steps; what
 the place of what it reads last, element by element, so that a tile stays as small as its arrays.
 """
 
-from .._core import Memory, rounded
-from ..lowering.arena import ALIGNMENT
+from .._core import Memory, aligned, rounded
 from ..lowering.layout import ARENA, WINDOW
 from .reroll import Rolled
 from .schedule import Block, Group, LoopStep, Other
@@ -190,7 +189,7 @@ class Storage:
                 position += 1
             for root in ending.pop(number, ()):
                 memory.give(self.addresses[root], rounded(root.size))
-        return -(-memory.top // ALIGNMENT) * ALIGNMENT
+        return aligned(memory.top)
 
     def _replaced(self, root, number, ending):
         """Give a root whose place another may take in the group where it is read last, or None."""

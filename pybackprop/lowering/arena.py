@@ -6,9 +6,8 @@ result takes the place of an operand of the same layout that dies there. What is
 is in ``_arena.pxi``.
 """
 
-from .._core import find_lives, give_addresses
+from .._core import aligned, find_lives, give_addresses
 
-ALIGNMENT = 64
 # Instructions whose kernels allow the result to be an operand, element by element.
 IN_PLACE = {
     "MOV", "NEG", "ABS", "SIGN", "SQUARE", "ADD", "SUB", "MUL", "MAX", "MIN", "RECIPROCAL",
@@ -26,7 +25,7 @@ def plan(lowering):
     for root in lowering.image.values():
         root.address = image
         image += 8
-    top = -(-image // ALIGNMENT) * ALIGNMENT
+    top = aligned(image)
     # Inner loops were closed before outer ones, but begun after: inner first.
     loops = sorted(lowering.loops, key=lambda loop: loop.end - loop.begin)
     instructions = lowering.instructions
@@ -36,7 +35,7 @@ def plan(lowering):
     main = by_home.pop(None, [])
     for home, members in by_home.items():
         # A part of one block per step; cache lines are not shared.
-        size = -(-give_addresses(instructions, members, 0, IN_PLACE) // ALIGNMENT) * ALIGNMENT
+        size = aligned(give_addresses(instructions, members, 0, IN_PLACE))
         home.window.size = home.window.bump = size
         home.window.parent.size = size * home.window.loop.trip
     return image, give_addresses(instructions, main, top, IN_PLACE)

@@ -10,7 +10,7 @@ are named after what they lower.
 from ..graph import CONSTANT, INPUT
 from .kernels import Kernels
 from .layout import INPUT as INPUT_KIND
-from .layout import OUTPUT, Ref, Root
+from .layout import OUTPUT, Root
 from .maps import Maps
 from .plan import Scope, Target
 from .reductions import Reductions
@@ -40,7 +40,7 @@ class Lowering(Storage, Scalars, Maps, Views, Reductions, Kernels):
     """
 
     def __init__(self, graph):
-        super().__init__(Ref)
+        super().__init__()
         self.graph = graph
         self.loops = []
         self.cache = {}

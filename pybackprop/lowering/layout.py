@@ -6,8 +6,7 @@ primitives only make new refs; instructions get them through :func:`collapse`, w
 fewest nested loops that walk several views at once.
 """
 
-from .._core import RefBase, Root, collapse, contiguous_strides, reshape_strides
-from ..primitives.base import real_dtype
+from .._core import Ref, Root, collapse, contiguous_strides, reshape_strides
 
 __all__ = [
     "ARENA", "CONST", "INPUT", "OUTPUT", "WINDOW", "Local", "Ref", "Root", "collapse",
@@ -30,35 +29,6 @@ class Local:
 
     def __init__(self, window):
         self.window = window
-
-
-class Ref(RefBase):
-    """A strided view of a root.
-
-    Attributes
-    ----------
-    root : Root
-    offset : int
-        Bytes from the start of the root.
-    shape : tuple of int
-    strides : tuple of int
-        Bytes, signed.
-    dtype : numpy.dtype
-    truth : bool
-        A truth value kept as a float64 slot.
-    ahead : int
-        How many frames after the loop's current one.
-    """
-
-    __slots__ = ()
-
-    def planes(self):
-        """A complex view as one of its real and imaginary parts, along a new first axis."""
-        dtype = real_dtype(self.dtype)
-        return Ref(
-            self.root, self.offset, (2, *self.shape), (dtype.itemsize, *self.strides), dtype,
-            ahead=self.ahead,
-        )  # fmt: skip
 
 
 # An instruction costs about as much as copying this many elements.

@@ -4,9 +4,9 @@ Places come from the plan: a slot of the arena, a constant of the tape, an outpu
 sum or concatenation that a value is computed into.
 """
 
-from .._core import StorageBase
+from .._core import StorageBase, whole_ref
 from .instruction import BOOL, SCALAR
-from .layout import CONST, Ref, Root, contiguous_strides
+from .layout import CONST, Root
 from .reuse import taken_by_sum
 
 
@@ -23,8 +23,7 @@ class Storage(StorageBase):
         root = self.constants.get(key)
         if root is None:
             root = self.constants[key] = Root(CONST, len(data), data=data)
-        strides = contiguous_strides(array.shape, array.dtype.itemsize)
-        return Ref(root, 0, array.shape, strides, array.dtype)
+        return whole_ref(root, array.shape, array.dtype)
 
     def _settle(self, slot):
         """Zero a sum that has claimed its place in an outer sum and will not be written at once."""

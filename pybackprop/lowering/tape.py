@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from .._core import Packer, locate
+from .._core import Packer, aligned, locate
 from ..errors import UnsupportedError
 from .arena import plan
 
@@ -84,12 +84,12 @@ def assemble(lowering):
 def container(sections):
     """One file of sections."""
     head = struct.pack("<8sII", MAGIC, VERSION, len(sections))
-    position = _align(len(head) + 32 * len(sections))
+    position = aligned(len(head) + 32 * len(sections))
     directory, parts = [], []
     for name, data in sections.items():
         directory.append(struct.pack("<16sQQ", name.encode(), position, len(data)))
         parts.append((position, data))
-        position = _align(position + len(data))
+        position = aligned(position + len(data))
     file = bytearray(position)
     head += b"".join(directory)
     file[: len(head)] = head
@@ -124,10 +124,6 @@ def sections_of(data):
     return sections
 
 
-def _align(position):
-    return -(-position // 64) * 64
-
-
 class _Writer:
     def __init__(self, lowering):
         self.lowering = lowering
@@ -137,7 +133,7 @@ class _Writer:
         data = bytearray(b"".join(root.data for root in lowering.image.values()))
         assert len(data) == image_bytes
         for root in lowering.constants.values():
-            data += bytes(_align(len(data)) - len(data))
+            data += bytes(aligned(len(data)) - len(data))
             root.address = len(data)
             data += root.data
         return bytes(data)

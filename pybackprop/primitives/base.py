@@ -21,6 +21,7 @@ import functools
 import numpy as np
 
 from .._core import PrimitiveBase
+from .._core import is_floating as is_floating
 from ..errors import DifferentiationError, UnsupportedError
 from ..graph import CONSTANT, current_graph
 
@@ -231,11 +232,6 @@ def constant_value(value):
     if node.primitive is CONSTANT and node.attributes["value"].size == 1:
         return node.attributes["value"].reshape(()).item()
     return None
-
-
-def is_floating(value):
-    """Whether derivatives with respect to the value exist."""
-    return value.dtype.kind in "fc"
 
 
 # ---- products with cotangents -------------------------------------------------------------------

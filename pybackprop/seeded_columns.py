@@ -33,6 +33,9 @@ _MOST_BLOCKS = 16
 # Bytes of a product that have left the first cache when something is added to them.
 _LARGE = 1 << 16
 
+# How many times a product of all columns must cost more than those of windows.
+_WINDOWS = 1.2
+
 # Of the places of several sparse matrices: the share that is left when each is counted once, for
 # their products to become one.
 _COMMON = 0.7
@@ -235,6 +238,51 @@ def in_lines(columns):
     result = reshape(slice_axis(flat, 1, 0, width), shape=columns.shape)
     current_graph().table.setdefault("lines", {})[result] = columns
     return result
+
+
+def by_windows(columns):
+    """Columns of which sparse products with what is mostly zeros are made window by window.
+
+    Asked last, of what an output is: products that are weighted, or that others are added to, stay
+    whole until then.
+    """
+    parts = _windows_of(columns)
+    return columns if parts == [columns] else accumulate(*parts)
+
+
+def _windows_of(columns):
+    """What columns are the sum of: windows, where that costs less."""
+    node = columns.node
+    if node.primitive is accumulate:
+        return [term for part in node.operands for term in _windows_of(part)]
+    if node.primitive is not sparse_matmul:
+        return [columns]
+    (source,), matrix = node.operands, node.attributes["matrix"]
+    source = current_graph().table.get("lines", {}).get(source, source)
+    parts = source.node.operands if source.node.primitive is accumulate else (source,)
+    if any(part.node.primitive is not pad for part in parts):
+        return [columns]
+    m, (k, *rest) = matrix.shape[0], source.shape
+    vectors = -(-element_count(rest) // 8)
+    # In cycles, as sparse products are chosen: of the whole also what makes it of its windows.
+    whole, pieces = (matrix.values.size + 2 * k) * vectors + 4 * m, m * vectors
+    windows = []
+    for part in parts:
+        (inner,), attributes = part.node.operands, part.node.attributes
+        lows, highs = attributes["lows"], attributes["highs"]
+        some = matrix.columns_taken(lows[0], k - highs[0])
+        made = np.unique(some.rows).size
+        pieces += (some.values.size + inner.shape[0]) * _vectors(inner.shape) + 4 * made
+        product = sparse_matmul(inner, matrix=some)
+        windows.append(
+            pad(product, **(attributes | {"lows": (0, *lows[1:]), "highs": (0, *highs[1:])}))
+        )
+    return windows if _WINDOWS * pieces < whole else [columns]
+
+
+def _vectors(shape):
+    """Vectors of a row of columns, of which the last axis does not lie next to the others."""
+    return element_count(shape[1:-1]) * -(-shape[-1] // 8)
 
 
 def scaled_columns(rows, matrix):

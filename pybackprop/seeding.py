@@ -28,7 +28,15 @@ from .primitives.elementwise import negative
 from .primitives.indexing import scatter_add
 from .primitives.linalg import sparse_matmul
 from .primitives.shaping import concatenate, reshape, slice_, slice_axis
-from .seeded_columns import added, added_rows, negated, scaled_columns, seed_columns, sliced_columns
+from .seeded_columns import (
+    added,
+    added_rows,
+    by_windows,
+    negated,
+    scaled_columns,
+    seed_columns,
+    sliced_columns,
+)
 from .seeded_rows import (
     MOVES,
     Rows,
@@ -195,7 +203,9 @@ class _Sweep:
         rows = self.tangents[output]
         if rows is None:
             return zeros(output.shape, output.dtype), False
-        return self.spread(rows).value, True
+        value = self.spread(rows).value
+        columns = columns_of(value)
+        return value if columns is None else seeds_first(by_windows(columns)), True
 
     # ---- rows -----------------------------------------------------------------------------------
 

@@ -194,6 +194,46 @@ def test_jacobian_of_few_parameters_is_written_in_place():
     assert "out0 =" in last and "SPARSE_MATMUL" in last
 
 
+def by_parts(p):
+    """Rows of which each half depends on other parameters, and none on two of them."""
+    base = np.arange(360.0).reshape(6, 60) % 7 - 3
+    halves = [np.sin(p[k : k + 3]) @ base[k - k // 4 : k - k // 4 + 3] for k in (0, 4)]
+    x = np.concatenate(halves)
+    return np.stack([x, x**2], -1)
+
+
+@pytest.mark.parametrize("backend", ["interpreter", "native"])
+@pytest.mark.parametrize("function", [lambda p: A @ by_parts(p), lambda p: 1.0 - A @ by_parts(p)])
+def test_seeds_of_some_rows_are_multiplied_alone(backend, function, monkeypatch):
+    """A window of columns for each group of parameters, written where it belongs."""
+    monkeypatch.setattr(seeded_columns, "_WINDOWS", 0)
+    p = RNG.normal(size=8)
+    jacobian = bp.jacobian(function, backend=backend)
+    found = jacobian(p)
+    for number in range(8):
+        moved = p.astype(np.complex128)
+        moved[number] += 1e-30j
+        expected = function(moved).imag / 1e-30
+        np.testing.assert_allclose(found[..., number], expected, rtol=1e-10, atol=1e-11)
+    rows = [line for line in str(jacobian.tape).splitlines() if "SPARSE_MATMUL" in line]
+    windows = [line for line in rows if "[400, 60," in line]
+    assert len(windows) == 2 and all("  out0" in line for line in windows)
+
+
+def test_seeds_of_some_rows_keep_nan(monkeypatch):
+    """A zero of the matrix times what is not finite is NaN, in that window alone."""
+    monkeypatch.setattr(seeded_columns, "_WINDOWS", 0)
+    p = RNG.normal(size=8)
+    p[5] = np.inf
+    with np.errstate(invalid="ignore"):
+        found = bp.jacobian(lambda p: A @ by_parts(p))(p)
+    expected = np.zeros((400, 2, 8), bool)
+    expected[:, 0, 5] = True  # cos(p[5]), in each row that p[5] moves
+    expected[:, 1, 4:7] = True  # x, the sum of these, times that
+    np.testing.assert_array_equal(np.isnan(found), expected)
+    assert (found[..., [3, 7]] == 0).all()
+
+
 @pytest.mark.parametrize("columns", [(), (3,), (2, 3)])
 def test_sparse_jacobian_keeps_the_pattern(columns):
     square = sparse(300, 300, 0.004) + np.diag(np.ones(300))

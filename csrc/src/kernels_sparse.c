@@ -193,8 +193,11 @@ bool PASTE(N(pbp_sparse), PBP_ISA)(const int64_t *params, int64_t first, int64_t
                          0;
     const bool in_place = n <= N(W) || (WHOLE_MASKED && aligned && strip == n);
     if (in_place) {
-        t = N(pack)(params, n, c, NULL, 0);
-        N(columns)(&part, groups, n, n <= N(W), d, c);
+        /* What lies in one piece is looked at as one row. */
+        const bool whole = params[7] == groups * n && (groups == 1 || params[8] == n);
+        const int64_t row[9] = {0, 1, 0, 1, 0, 0, 0, 0, 0};
+        t = N(pack)(whole ? row : params, whole ? params[1] * groups * n : n, c, NULL, 0);
+        N(columns)(&part, groups, n, n < N(W), d, c);
     }
     for (int64_t start = 0; !in_place && start < n; start += strip) {
         const int64_t width = n - start < strip ? n - start : strip;

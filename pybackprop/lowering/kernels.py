@@ -90,13 +90,12 @@ class Kernels:
             return
         layout = _columns_in_groups(place, c)
         if layout is None:
-            source = self.contiguous(c)
-            if place.is_contiguous():
-                self._sparse_refs(place, a, b, source)
-            else:
-                temporary = self.temporary(place.shape, place.dtype)
-                self._sparse_refs(temporary, a, b, source)
-                self.copy(place, temporary)
+            c = self.contiguous(c)
+            layout = _columns_in_groups(place, c)
+        if layout is None:
+            temporary = self.temporary(place.shape, place.dtype)
+            self._sparse_refs(temporary, a, b, c)
+            self.copy(place, temporary)
             return
         groups, n, d_group, c_group = layout
         item = place.dtype.itemsize

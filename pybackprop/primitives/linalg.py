@@ -162,6 +162,12 @@ class SparseMatrix:
         values = np.concatenate([self.values, np.ones(m, self.values.dtype)])
         return SparseMatrix((m, k + 1), rows[order], columns[order], values[order])
 
+    def columns_taken(self, start, stop):
+        """Some of the columns, side by side."""
+        kept = (self.columns >= start) & (self.columns < stop)
+        shape = (self.shape[0], stop - start)
+        return SparseMatrix(shape, self.rows[kept], self.columns[kept] - start, self.values[kept])
+
     def taken(self, start, stop, step):
         """Some of the rows."""
         count = len(range(start, stop, step))

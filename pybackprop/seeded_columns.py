@@ -98,12 +98,10 @@ def _merged_products(terms):
 
 def _with_equal_rows(product, windows):
     """A sparse product takes in windows whose rows are all equal: one more row, times ones."""
-    lines, equal = current_graph().table.get("lines", {}), []
+    equal = []
     if product.node.primitive is not sparse_matmul:
         return [product], windows
     (source,) = product.node.operands
-    columns = lines.get(source, source)
-    parts = columns.node.operands if columns.node.primitive is accumulate else (columns,)
     for window in windows:
         (inner,) = window.node.operands
         repeated = inner.node.primitive is broadcast_to
@@ -112,9 +110,9 @@ def _with_equal_rows(product, windows):
             equal.append((window, broadcast(row, (1, *inner.shape[1:]))))
     if not equal:
         return [product], windows
-    k, none = columns.shape[0], (0,) * columns.ndim
+    k, none = source.shape[0], (0,) * source.ndim
     taller = []
-    for part in parts:
+    for part in _summands(source):
         attributes = {"lows": none, "highs": none, "interiors": none}
         if part.node.primitive is pad:
             (part,), attributes = part.node.operands, part.node.attributes
@@ -240,6 +238,12 @@ def in_lines(columns):
     return result
 
 
+def _summands(columns):
+    """What columns that a product reads are the sum of, without what fills up their lines."""
+    columns = current_graph().table.get("lines", {}).get(columns, columns)
+    return columns.node.operands if columns.node.primitive is accumulate else (columns,)
+
+
 def by_windows(columns):
     """Columns of which sparse products with what is mostly zeros are made window by window.
 
@@ -258,26 +262,29 @@ def _windows_of(columns):
     if node.primitive is not sparse_matmul:
         return [columns]
     (source,), matrix = node.operands, node.attributes["matrix"]
-    source = current_graph().table.get("lines", {}).get(source, source)
-    parts = source.node.operands if source.node.primitive is accumulate else (source,)
+    parts = _summands(source)
     if any(part.node.primitive is not pad for part in parts):
         return [columns]
     m, (k, *rest) = matrix.shape[0], source.shape
     vectors = -(-element_count(rest) // 8)
     # In cycles, as sparse products are chosen: of the whole also what makes it of its windows.
     whole, pieces = (matrix.values.size + 2 * k) * vectors + 4 * m, m * vectors
-    windows = []
+    matrices = []
     for part in parts:
         (inner,), attributes = part.node.operands, part.node.attributes
-        lows, highs = attributes["lows"], attributes["highs"]
-        some = matrix.columns_taken(lows[0], k - highs[0])
+        some = matrix.columns_taken(attributes["lows"][0], k - attributes["highs"][0])
         made = np.unique(some.rows).size
         pieces += (some.values.size + inner.shape[0]) * _vectors(inner.shape) + 4 * made
-        product = sparse_matmul(inner, matrix=some)
-        windows.append(
-            pad(product, **(attributes | {"lows": (0, *lows[1:]), "highs": (0, *highs[1:])}))
-        )
-    return windows if _WINDOWS * pieces < whole else [columns]
+        matrices.append(some)
+    if _WINDOWS * pieces >= whole:
+        return [columns]
+    windows = []
+    for part, some in zip(parts, matrices, strict=True):
+        attributes = dict(part.node.attributes)
+        for side in ("lows", "highs"):
+            attributes[side] = (0, *attributes[side][1:])
+        windows.append(pad(sparse_matmul(part.node.operands[0], matrix=some), **attributes))
+    return windows
 
 
 def _vectors(shape):

@@ -194,6 +194,18 @@ def test_jacobian_of_few_parameters_is_written_in_place():
     assert "out0 =" in last and "SPARSE_MATMUL" in last
 
 
+def rows_of_checked_jacobian(function, p, backend):
+    """The sparse products on a Jacobian's tape, which is right by complex steps."""
+    jacobian = bp.jacobian(function, backend=backend)
+    found = jacobian(p)
+    for number in range(p.size):
+        moved = p.astype(np.complex128)
+        moved[number] += 1e-30j
+        expected = function(moved).imag / 1e-30
+        np.testing.assert_allclose(found[..., number], expected, rtol=1e-10, atol=1e-11)
+    return [line for line in str(jacobian.tape).splitlines() if "SPARSE_MATMUL" in line]
+
+
 def by_parts(p):
     """Rows of which each half depends on other parameters, and none on two of them."""
     base = np.arange(360.0).reshape(6, 60) % 7 - 3
@@ -207,15 +219,7 @@ def by_parts(p):
 def test_seeds_of_some_rows_are_multiplied_alone(backend, function, monkeypatch):
     """A window of columns for each group of parameters, written where it belongs."""
     monkeypatch.setattr(seeded_columns, "_WINDOWS", 0)
-    p = RNG.normal(size=8)
-    jacobian = bp.jacobian(function, backend=backend)
-    found = jacobian(p)
-    for number in range(8):
-        moved = p.astype(np.complex128)
-        moved[number] += 1e-30j
-        expected = function(moved).imag / 1e-30
-        np.testing.assert_allclose(found[..., number], expected, rtol=1e-10, atol=1e-11)
-    rows = [line for line in str(jacobian.tape).splitlines() if "SPARSE_MATMUL" in line]
+    rows = rows_of_checked_jacobian(function, RNG.normal(size=8), backend)
     windows = [line for line in rows if "[400, 60," in line]
     assert len(windows) == 2 and all("  out0" in line for line in windows)
 
@@ -393,15 +397,7 @@ def test_rows_weighted_by_parameters_are_one_product(backend):
         u = np.linspace(0, 1, count)[:, None] + p[0]
         return 1.0 - (a * u + b * np.cos(u) + c * (1.0 - u))
 
-    p = RNG.normal(size=6)
-    jacobian = bp.jacobian(function, backend=backend)
-    found = jacobian(p)
-    for number in range(6):
-        moved = p.astype(np.complex128)
-        moved[number] += 1e-30j
-        expected = function(moved).imag / 1e-30
-        np.testing.assert_allclose(found[..., number], expected, rtol=1e-10, atol=1e-11)
-    rows = [line for line in str(jacobian.tape).splitlines() if "SPARSE_MATMUL" in line]
+    rows = rows_of_checked_jacobian(function, RNG.normal(size=6), backend)
     assert "out0" in rows[-1]
     assert "[130, 120," in rows[-1]
 
